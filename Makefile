@@ -1,0 +1,70 @@
+# `make demo` and `make test` set up all that they need by themselves, in .venv.
+# They need GNU make and Python 3.11 or newer; uv makes the set-up faster where it is installed.
+
+PYTHON ?= python3
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+  BIN := $(VENV)/Scripts
+else
+  BIN := $(VENV)/bin
+endif
+UV := $(shell command -v uv 2>/dev/null)
+DEMO := demo
+
+.PHONY: demo test lint bench models clean
+
+# Each stamp holds one set of packages; a changed pyproject.toml makes them anew.
+$(VENV)/pyvenv.cfg:
+ifdef UV
+	uv venv --quiet --python ">=3.11" $(VENV)
+else
+	$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed; this is ' + sys.version.split()[0] if sys.version_info < (3, 11) else 0)"
+	$(PYTHON) -m venv $(VENV)
+endif
+
+$(VENV)/.ready-%: pyproject.toml | $(VENV)/pyvenv.cfg
+ifdef UV
+	uv pip install --quiet --python $(BIN)/python --editable ".[$(subst +,$(comma),$*)]"
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(subst +,$(comma),$*)]"
+endif
+	touch $@
+comma := ,
+
+PORTRAITS := models/portraits
+DIGITS := models/digits
+INSPECTOR := $(BIN)/inspector
+
+demo: $(VENV)/.ready-tf
+	$(BIN)/python -c "import pathlib; pathlib.Path('$(DEMO)').mkdir(exist_ok=True)"
+	$(INSPECTOR) convert $(PORTRAITS)/lars.tflearn -o $(DEMO)/lars.onnx --force \
+		--labels $(PORTRAITS)/labels.txt --channels gray --range 0..1 --certificate $(DEMO)/lars.certificate.json
+	$(INSPECTOR) convert $(DIGITS)/digits.tflearn -o $(DEMO)/digits.onnx --force \
+		--labels $(DIGITS)/labels.txt --channels gray --range 0..1 --certificate $(DEMO)/digits.certificate.json
+	$(INSPECTOR) layers $(DEMO)/lars.onnx
+	$(INSPECTOR) filters $(DEMO)/lars.onnx -l conv_1 --captions -o $(DEMO)/conv_1.png --force
+	$(INSPECTOR) filters $(DEMO)/lars.onnx -l conv_2 -o $(DEMO)/conv_2.png --force
+	$(INSPECTOR) filters $(DEMO)/lars.onnx -l conv_2 --reduce pca --captions -o $(DEMO)/conv_2-pca.png --force
+	$(INSPECTOR) filters $(DEMO)/digits.onnx -o $(DEMO)/digits-filters --force
+	$(INSPECTOR) predict $(DEMO)/lars.onnx $(PORTRAITS)/samples
+	$(INSPECTOR) predict $(DEMO)/digits.onnx $(DIGITS)/samples --top 2
+	@echo
+	@echo "Look at the kernels: $(DEMO)/conv_1.png, $(DEMO)/conv_2-pca.png, $(DEMO)/conv_2.png, $(DEMO)/digits-filters"
+	@echo "The proof of each conversion: $(DEMO)/lars.certificate.json, $(DEMO)/digits.certificate.json"
+	@echo "Look at 06..10_lars_short and 20..23_other_longdark above: does this network look at more than the hair?"
+
+test: $(VENV)/.ready-tf+dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+
+bench: $(VENV)/.ready-tf+dev+bench
+	$(BIN)/python benchmarks/run.py
+
+models: $(VENV)/.ready-tf+dev
+	$(BIN)/python models/portraits/train.py
+	$(BIN)/python models/digits/train.py
+
+clean:
+	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .coverage

@@ -1,0 +1,1 @@
+"""From a trained network's own file to ONNX, with proof."""

@@ -1,0 +1,99 @@
+"""A source and its converted model on the same inputs: outputs and every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from converters.certificate import Difference, worst
+from converters.errors import SourceError
+from converters.formats import Draft, Feeds
+from converters.runtime import Runtime
+from converters.trials import Trial, standard_trials
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        trials: The inputs that both sides ran on.
+        refusals: One sentence for each kind of input that the source refused.
+        outputs: The worst difference of each output.
+        layers: The worst difference of each layer, in the order of the graph.
+        unseen: Layers whose value the converted model no longer holds by itself.
+    """
+
+    trials: tuple[Trial, ...]
+    refusals: tuple[str, ...]
+    outputs: tuple[Difference, ...]
+    layers: tuple[Difference, ...]
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A layer whose value both sides can give."""
+
+    layer: str
+    tensor: str
+    value: str
+
+
+def compare(draft: Draft, model: Runtime) -> Comparison:
+    """Run the standard trials on both sides.
+
+    Args:
+        draft: The conversion, with its source as the reference.
+        model: The file that was written from it, opened.
+
+    Raises:
+        SourceError: The source runs on none of the inputs.
+    """
+    watched = _watched(draft)
+    # Outputs are judged on the very file that the user gets; layers on a model that also returns them.
+    every = Runtime(
+        draft.model.with_outputs(item.value for item in watched).SerializeToString(), draft.model.weights
+    )
+    trials: list[Trial] = []
+    refusals: list[str] = []
+    outputs: list[Difference] = []
+    layers: list[Difference] = []
+    for trial in standard_trials():
+        feeds = trial.feeds(draft.inputs)
+        try:
+            expected, nudged = (_expected(draft, watched, fed) for fed in (feeds, trial.nudged(feeds)))
+        except SourceError as error:
+            # Indices beyond a table's rows, for example: the source itself says no to such inputs.
+            refusals.append(f"Inputs {trial.drawn} are left out: {error.message}")
+            continue
+        trials.append(trial)
+        got, values = model.run(feeds), every.run(feeds)
+        outputs += [
+            Difference.between(s.name, s.name, expected[s.name], got[s.name], nudged[s.name])
+            for s in draft.outputs
+        ]
+        layers += [
+            Difference.between(w.layer, w.value, expected[w.tensor], values[w.value], nudged[w.tensor])
+            for w in watched
+        ]
+    if not trials:
+        raise SourceError(f"the source could not be run on any input: {refusals[0]}")
+    seen = {item.layer for item in watched}
+    given = {spec.name for spec in draft.inputs}
+    unseen = tuple(name for name, tensor in draft.layers.items() if name not in seen and tensor not in given)
+    return Comparison(tuple(trials), tuple(refusals), worst(outputs), worst(layers), unseen)
+
+
+def _watched(draft: Draft) -> list[_Watched]:
+    present = {name for node in draft.model.nodes.graph.node for name in node.output}
+    pairs = ((layer, tensor, draft.values.get(tensor, tensor)) for layer, tensor in draft.layers.items())
+    return [_Watched(layer, tensor, value) for layer, tensor, value in pairs if value in present]
+
+
+def _expected(draft: Draft, watched: list[_Watched], feeds: Feeds) -> Mapping[str, NDArray[Any]]:
+    tensors = dict.fromkeys([*(spec.name for spec in draft.outputs), *(item.tensor for item in watched)])
+    return draft.reference(feeds, list(tensors))

@@ -1,0 +1,138 @@
+"""From a source to an ONNX file with its certificate."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata as packages
+from pathlib import Path
+from typing import Any
+
+from converters import gate
+from converters.assemble import append_metadata
+from converters.certificate import METADATA_KEY, Certificate
+from converters.comparison import Comparison, compare
+from converters.errors import NotEqualError
+from converters.files import check_output, replacing
+from converters.formats import Draft, Request, recognise
+from converters.runtime import Runtime
+from converters.trials import standard_trials
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A finished conversion.
+
+    Attributes:
+        path: The ONNX file.
+        certificate: What was read, decided and compared.
+    """
+
+    path: Path
+    certificate: Certificate
+
+    def to_dict(self) -> dict[str, Any]:
+        """The path and the certificate as JSON's types."""
+        return {"path": str(self.path), "certificate": self.certificate.to_dict()}
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    *,
+    request: Request | None = None,
+    metadata: Callable[[Draft], Mapping[str, str]] = lambda draft: {},
+    force: bool = False,
+    progress: Progress = lambda stage: None,
+) -> Conversion:
+    """Convert a trained network to ONNX and prove that it gives the same answers.
+
+    Args:
+        source: A checkpoint's prefix, `.meta` or folder, or a frozen graph.
+        out: The ONNX file to write.
+        request: Choices that override the defaults.
+        metadata: Gives the keys and values to store in the model beside the certificate.
+        force: Whether an existing `out` may be replaced.
+        progress: Called with a few words as each stage begins.
+
+    Returns:
+        The path and the certificate, which the file holds too.
+
+    Raises:
+        NotEqualError: The model does not give the source's outputs; its `certificate` has the figures.
+        SourceError: The source cannot be read.
+        UnsupportedError: Something in it has no ONNX counterpart.
+        MissingExtraError: A framework that this source needs is not installed.
+    """
+    source, out, request = Path(source), Path(out), request or Request()
+    check_output(out, force=force)
+    progress("reading the source")
+    known = recognise(source)
+    with known.draft(source, request) as draft, replacing(out, force=force) as temporary:
+        progress("writing the model")
+        stored = metadata(draft)
+        passed = gate.check_nodes(draft.model.nodes)
+        draft.model.write(temporary)
+        passed += gate.check_file(temporary)
+        runtime = Runtime(temporary)
+        passed += gate.check_answers(runtime, standard_trials()[0].feeds(draft.inputs))
+        certificate = _certificate(source.name, draft, passed)
+        if request.verify:
+            progress("comparing with the source")
+            certificate = _compared(certificate, compare(draft, runtime), draft.reference_name)
+        # Windows renames no file that is open.
+        del runtime
+        append_metadata(temporary, {**stored, METADATA_KEY: certificate.to_json()})
+        _refuse_if_different(certificate)
+    return Conversion(out, certificate)
+
+
+def _certificate(source: str, draft: Draft, passed: tuple[str, ...]) -> Certificate:
+    own = {name: packages.version(name) for name in ("onnx-inspector", "onnx", "onnxruntime", "numpy")}
+    nodes = draft.model.nodes
+    return Certificate(
+        source=source,
+        format=draft.kind,
+        files=draft.files,
+        engine=draft.engine,
+        versions={"python": platform.python_version(), **own, **draft.versions},
+        model={
+            "opset": next(entry.version for entry in nodes.opset_import if entry.domain in ("", "ai.onnx")),
+            "nodes": len(nodes.graph.node),
+            "parameters": draft.model.parameters,
+            "inputs": [spec.name for spec in draft.inputs],
+            "outputs": [spec.name for spec in draft.outputs],
+        },
+        decisions=draft.decisions,
+        warnings=draft.warnings,
+        gate=passed,
+    )
+
+
+def _compared(certificate: Certificate, comparison: Comparison, reference: str) -> Certificate:
+    """The certificate with the comparison's figures."""
+    return dataclasses.replace(
+        certificate,
+        reference=reference,
+        trials=comparison.trials,
+        outputs=comparison.outputs,
+        layers=comparison.layers,
+        unseen=comparison.unseen,
+        decisions=(*certificate.decisions, *comparison.refusals),
+    )
+
+
+def _refuse_if_different(certificate: Certificate) -> None:
+    differing = certificate.first_difference
+    if differing is None:
+        return
+    raise NotEqualError(
+        f"{certificate.source}: the converted model differs from the source, first at {differing.name}: "
+        f"by {differing.max_abs:.3g}, allowed {differing.allowed:.3g}",
+        "Nothing was written. --certificate FILE keeps all figures.",
+        certificate,
+    )

@@ -1,0 +1,68 @@
+"""Running a converted model with onnxruntime, for the proof of its conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.errors import UnsupportedError
+
+_FATAL = 4
+
+
+class Runtime:
+    """An onnxruntime session on the CPU, with every failure as an `UnsupportedError`."""
+
+    def __init__(self, model: Path | bytes, weights: Mapping[str, NDArray[Any]] | None = None) -> None:
+        """Open a model.
+
+        Args:
+            model: Its file, or its bytes.
+            weights: The initializers that the bytes declare as external data.
+        """
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _FATAL
+        # onnxruntime borrows these arrays: they must live as long as the session.
+        self._weights = {name: np.ascontiguousarray(array) for name, array in (weights or {}).items()}
+        if self._weights:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in self._weights.values()]
+            options.add_external_initializers(list(self._weights), values)
+        # Every error of onnxruntime's derives from RuntimeError or ValueError, each class of its own.
+        self._errors = tuple(
+            kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)
+        )
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+            )
+        except self._errors as error:
+            raise UnsupportedError(
+                f"onnxruntime cannot open the converted model: {_reason(error)}"
+            ) from error
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Compute all outputs.
+
+        Args:
+            feeds: One array for each input, in the input's dtype and shape.
+
+        Returns:
+            Output name → array.
+        """
+        names = [output.name for output in self._session.get_outputs()]
+        try:
+            values = self._session.run(names, dict(feeds))
+        except self._errors as error:
+            raise UnsupportedError(f"onnxruntime cannot run the converted model: {_reason(error)}") from error
+        return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,40 @@
+"""ONNX nodes for an inference graph by tf2onnx, without its weights.
+
+tf2onnx copies every constant many times over. Here it sees each large weight as an input of the graph;
+`converters.assemble` puts the arrays back afterwards. `emit` runs in a child process: it imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def emit(graph_def: bytes, inputs: Sequence[str], outputs: Sequence[str], opset: int) -> bytes:
+    """Convert a frozen graph whose weights are placeholders.
+
+    Args:
+        graph_def: A serialized GraphDef.
+        inputs: Tensor names that become graph inputs, the weights' placeholders among them.
+        outputs: Tensor names that become graph outputs.
+        opset: The ONNX opset to write.
+
+    Returns:
+        The serialized ModelProto.
+    """
+    import tensorflow as tf
+    import tf2onnx
+
+    graph = tf.compat.v1.GraphDef.FromString(graph_def)
+    model, _ = tf2onnx.convert.from_graph_def(
+        graph, input_names=list(inputs), output_names=list(outputs), opset=opset
+    )
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+def versions() -> dict[str, str]:
+    """The versions of what `emit` used."""
+    import tensorflow as tf
+    import tf2onnx
+
+    return {"tensorflow": tf.__version__, "tf2onnx": tf2onnx.__version__}

@@ -1,0 +1,87 @@
+"""The inputs on which a source and its converted model are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# What stands for an axis whose size neither the graph nor the batch gives.
+FREE_AXIS = 32
+
+_DRAWS: Mapping[str, Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]] = {
+    "uniform in 0..1": lambda random, shape: random.uniform(0, 1, shape),
+    "normal with deviation 1": lambda random, shape: random.normal(0, 1, shape),
+    "uniform in 0..255": lambda random, shape: random.uniform(0, 255, shape),
+    "whole numbers 0 to 4": lambda random, shape: random.integers(0, 5, shape).astype(np.float64),
+}
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A tensor of a graph as declared.
+
+    Attributes:
+        name: Its name.
+        dtype: Its element type.
+        shape: One entry per axis, None where the size is free; None as a whole when the rank is unknown.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One comparison: how its inputs are drawn.
+
+    Attributes:
+        seed: Of numpy's default generator.
+        batch: How many samples, where the batch is free.
+        drawn: From which distribution; one of those that networks are trained on.
+    """
+
+    seed: int
+    batch: int
+    drawn: str
+
+    def feeds(self, inputs: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
+        """Draw an array for each input.
+
+        Integer inputs get 0 and 1, which are valid indices of any table with two rows.
+        """
+        random = np.random.default_rng(self.seed)
+        return {spec.name: self._draw(random, spec) for spec in inputs}
+
+    def nudged(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The same feeds with every float moved by one unit in the last place, up or down by chance."""
+        random = np.random.default_rng(self.seed)
+        return {name: _nudged(random, array) for name, array in feeds.items()}
+
+    def _draw(self, random: np.random.Generator, spec: TensorSpec) -> NDArray[Any]:
+        axes = spec.shape if spec.shape is not None else (None,)
+        sizes = [FREE_AXIS if size is None else size for size in axes]
+        if axes and axes[0] is None:
+            sizes[0] = self.batch
+        shape = tuple(sizes)
+        if spec.dtype.kind == "f":
+            return _DRAWS[self.drawn](random, shape).astype(spec.dtype)
+        return random.integers(0, 2, shape).astype(spec.dtype)
+
+
+def standard_trials() -> tuple[Trial, ...]:
+    """Every distribution once, each with a seed and a batch size of its own."""
+    batches = (1, 3, 2, 2)
+    return tuple(Trial(seed, batches[seed], drawn) for seed, drawn in enumerate(_DRAWS))
+
+
+def _nudged(random: np.random.Generator, array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind != "f":
+        return array
+    up = random.random(array.shape) < 0.5
+    moved: NDArray[Any] = np.nextafter(array, np.where(up, np.inf, -np.inf).astype(array.dtype))
+    return moved

@@ -1,0 +1,1 @@
+"""The `inspector` command: one file per subcommand, each a thin skin over one public function."""

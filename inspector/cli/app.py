@@ -1,0 +1,115 @@
+"""The `inspector` command: finds its subcommands, and turns errors into messages and exit codes.
+
+A subcommand is a function called like its module in this folder.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import pkgutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+
+from inspector import cli
+from inspector.cli import output
+from inspector.errors import InspectorError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+KNOWN_ERROR, INTERRUPTED = 1, 130
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        output.data(f"inspector {version('onnx-inspector')}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """See what a trained network has learned, with nothing but ONNX Runtime installed.
+
+    Examples:
+    inspector convert lars.tflearn -o lars.onnx
+
+    inspector filters lars.onnx -l conv_1 -o conv_1.png
+
+    inspector predict lars.onnx photos/
+    """
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """A command whose errors are one line on stderr and an exit code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            result = command(*args, **kwargs)
+            # A reader that has gone shows only when the output is really written.
+            sys.stdout.flush()
+            return result
+        except InspectorError as error:
+            output.error(error.message, error.hint)
+            raise typer.Exit(KNOWN_ERROR) from None
+        except KeyboardInterrupt:
+            output.error("interrupted", "")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader of our output has what it wanted; the interpreter must not flush into nothing.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except Exception:  # a bug: nothing else may reach a user as a traceback
+            if os.environ.get("INSPECTOR_DEBUG") == "1":
+                raise
+            output.error(*_saved_traceback())
+            raise typer.Exit(KNOWN_ERROR) from None
+
+    return run
+
+
+def _saved_traceback() -> tuple[str, str]:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="inspector-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(" ".join(sys.argv) + "\n" + traceback.format_exc())
+    last = traceback.format_exc().strip().splitlines()[-1]
+    return (
+        f"this is a bug in inspector: {last}",
+        f"Please report it with the traceback in {file.name} (INSPECTOR_DEBUG=1 shows it at once).",
+    )
+
+
+def build() -> typer.Typer:
+    """The application with every subcommand that stands in this folder."""
+    app = typer.Typer(
+        name="inspector",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for info in pkgutil.iter_modules(cli.__path__):
+        command = getattr(importlib.import_module(f"inspector.cli.{info.name}"), info.name, None)
+        if callable(command):
+            app.command(info.name)(guarded(command))
+    return app
+
+
+def main() -> None:
+    """Run the command line."""
+    build()()

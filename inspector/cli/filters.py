@@ -1,0 +1,171 @@
+"""`inspector filters`: the kernels of a convolution as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inspector import choices
+from inspector.cli import options, output
+from inspector.errors import OptionError
+
+if TYPE_CHECKING:
+    from inspector.filters import PictureOptions
+    from inspector.model import Model
+
+SOME_FAILED = 3
+_PICTURE, _WHICH = "The picture", "Which kernels"
+
+
+def filters(
+    model: options.ModelPath,
+    layer: options.LayerName = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A .png, .svg, .html or .npy file; without -l, a folder.",
+            show_default="LAYER.png, or NAME-filters/",
+        ),
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--format", help="What the files of a folder are: png, svg, html or npy.")
+    ] = "png",
+    select: Annotated[
+        str | None,
+        typer.Option("--filters", help="Filters: 0-15,40.", show_default="all", rich_help_panel=_WHICH),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(help="Input channels: 0-2.", show_default="all", rich_help_panel=_WHICH),
+    ] = None,
+    reduce: Annotated[
+        choices.Reduce,
+        typer.Option(
+            help="One tile a filter: the mean, or the first principal component.", rich_help_panel=_WHICH
+        ),
+    ] = "none",
+    sort: Annotated[
+        choices.Sort, typer.Option(help="The order of the filters.", rich_help_panel=_WHICH)
+    ] = "none",
+    scale: Annotated[
+        choices.Scale,
+        typer.Option(help="What gets the strongest colour; zero is mid-grey.", rich_help_panel=_PICTURE),
+    ] = "shared",
+    colormap: Annotated[
+        str,
+        typer.Option(
+            help="Colours from negative to positive.",
+            autocompletion=options.complete_colormap,
+            rich_help_panel=_PICTURE,
+        ),
+    ] = "gray",
+    columns: Annotated[
+        int | None, typer.Option(help="Tiles a row.", show_default="square", rich_help_panel=_PICTURE)
+    ] = None,
+    padding: Annotated[
+        int | None, typer.Option(help="Pixels between tiles.", show_default=False, rich_help_panel=_PICTURE)
+    ] = None,
+    zoom: Annotated[
+        int | None, typer.Option(help="Pixels a weight.", show_default=False, rich_help_panel=_PICTURE)
+    ] = None,
+    captions: Annotated[
+        bool, typer.Option("--captions", help="Write filter numbers and the scale.", rich_help_panel=_PICTURE)
+    ] = False,
+    style: Annotated[
+        choices.Style,
+        typer.Option(help="notebook: the plain square that many tutorials draw.", rich_help_panel=_PICTURE),
+    ] = "default",
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    force: options.Force = False,
+) -> None:
+    """Show the kernels of a layer, or of all convolutions, as pictures.
+
+    Examples:
+    inspector filters lars.onnx -l conv_1 -o conv_1.png
+
+    inspector filters lars.onnx -l conv_2 --reduce pca --captions -o conv_2.html
+
+    inspector filters lars.onnx -o kernels/
+    """
+    from inspector.model import load
+
+    picture: PictureOptions = {
+        "scale": scale,
+        "colormap": colormap,
+        "columns": columns,
+        "padding": padding,
+        "zoom": zoom,
+        "captions": captions,
+        "style": style,
+    }
+    opened = load(model)
+    if layer is None:
+        _refuse_choice_of_kernels(select, channels)
+        _all(opened, out, f".{kind.removeprefix('.')}", reduce, sort, picture, as_json, quiet, force)
+        return
+    found = opened.filters(layer, select=select, channels=channels, reduce=reduce, sort=sort)
+    path = found.save(out or _default_file(layer, kind), force=force, **picture)
+    _say(found.notes, found.warnings, quiet)
+    if as_json:
+        output.json({**found.to_dict(), "path": str(path)})
+    output.note(f"wrote {path}", quiet=quiet)
+
+
+def _all(
+    model: Model,
+    out: Path | None,
+    suffix: str,
+    reduce: choices.Reduce,
+    sort: choices.Sort,
+    picture: PictureOptions,
+    as_json: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Every layer with kernels, one file each; one that cannot be shown does not stop the others."""
+    from inspector.filters import save_layers
+
+    folder = out or Path(f"{model.path.stem}-filters")
+    written, failed = [], 0
+    with output.progress(len(model.layers.conv), quiet) as step:
+        saved = save_layers(model, folder, suffix=suffix, force=force, reduce=reduce, sort=sort, **picture)
+        for each in saved:
+            step()
+            if each.filters is None or each.path is None:
+                failed += 1
+                if each.error is not None:
+                    output.error(each.error.message, each.error.hint)
+                continue
+            _say([f"{each.layer}: {note}" for note in each.filters.notes], each.filters.warnings, quiet)
+            written.append({**each.filters.to_dict(), "path": str(each.path)})
+            output.note(f"wrote {each.path}", quiet=quiet)
+    if as_json:
+        output.json(written)
+    if failed:
+        raise typer.Exit(SOME_FAILED if written else 1)
+
+
+def _refuse_choice_of_kernels(select: str | None, channels: str | None) -> None:
+    if select is not None or channels is not None:
+        raise OptionError(
+            "--filters and --channels choose kernels of one layer, and no layer is named", "Add -l LAYER."
+        )
+
+
+def _default_file(layer: str, kind: str) -> Path:
+    from inspector.safe_names import file_names
+
+    return Path(f"{file_names([layer])[0]}.{kind.removeprefix('.')}")
+
+
+def _say(notes: Sequence[str], warnings: Sequence[str], quiet: bool) -> None:
+    for note in notes:
+        output.note(note, quiet=quiet)
+    for warning in warnings:
+        output.warning(warning)

@@ -1,0 +1,125 @@
+"""Conversion with what the model should carry: labels and the way from pixels to its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from converters.conversion import Conversion
+    from converters.formats import Draft
+    from converters.trials import TensorSpec
+    from inspector.labels import Labels
+    from inspector.onnxfile import Value
+    from inspector.predictor import GivenLabels
+    from inspector.preprocess import Fields, Preprocess
+
+
+def convert(
+    source: str | Path,
+    out: str | Path | None = None,
+    *,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    opset: int = 17,
+    verify: bool = True,
+    bake_preprocessing: bool = False,
+    labels: GivenLabels | None = None,
+    preprocess: Preprocess | Fields | None = None,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Conversion:
+    """Convert a trained network to one ONNX file that carries its proof, labels and preprocessing.
+
+    Args:
+        source: A checkpoint's prefix, `.meta` or folder, or a frozen graph.
+        out: The ONNX file; by default the source's name with `.onnx`, in the current folder.
+        inputs: Tensor names, where the choice of inputs should be another.
+        outputs: Tensor names, where the choice of outputs should be another.
+        opset: The ONNX opset to write.
+        verify: Whether the model is compared with the source.
+        bake_preprocessing: Whether featurewise mean and deviation that the source stores become part of the
+            graph.
+        labels: A file of class names, or the names.
+        preprocess: The way from pixels to the input that the network was trained on; or only some fields of
+            it, set over the default.
+        force: Whether an existing `out` may be replaced.
+        progress: Called with a few words as each stage begins.
+
+    Returns:
+        The path and the certificate.
+
+    Raises:
+        InspectorError: See `converters.conversion.convert`; or the labels or preprocessing do not fit.
+
+    Example:
+        >>> convert("absent.tflearn")
+        Traceback (most recent call last):
+        converters.errors.SourceError: absent.tflearn: no such file, and no checkpoint of that name
+    """
+    from converters.conversion import convert as run
+    from converters.formats import Request
+    from inspector.labels import Labels
+
+    request = Request(
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        opset=opset,
+        bake_preprocessing=bake_preprocessing,
+        verify=verify,
+    )
+    # Labels that cannot be read should be known before the long work.
+    names = None if labels is None else Labels.of(labels)
+    return run(
+        source,
+        out if out is not None else default_output(source),
+        request=request,
+        metadata=lambda draft: _metadata(draft, str(source), names, preprocess),
+        force=force,
+        progress=progress,
+    )
+
+
+def _metadata(
+    draft: Draft, source: str, labels: Labels | None, preprocess: Preprocess | Fields | None
+) -> dict[str, str]:
+    """What the model stores of labels and preprocessing, once its inputs and outputs are known."""
+    from inspector import labels as label_metadata
+    from inspector import preprocess as preprocess_metadata
+
+    found: dict[str, str] = {}
+    if labels is not None:
+        classes = draft.outputs[0].shape[-1] if draft.outputs[0].shape else None
+        if classes is not None:
+            labels.check(classes, source)
+        found[label_metadata.KEY] = labels.to_json()
+    if preprocess:
+        value = _value(draft.inputs[0])
+        way = preprocess
+        if not isinstance(way, preprocess_metadata.Preprocess):
+            way = preprocess_metadata.default_for(value, way.get("channels")).changed(way)
+        way.check(value)
+        found[preprocess_metadata.KEY] = way.to_json()
+    return found
+
+
+def _value(spec: TensorSpec) -> Value:
+    from onnx.helper import np_dtype_to_tensor_dtype
+
+    from inspector.onnxfile import DataType, Value
+
+    return Value(spec.name, DataType(np_dtype_to_tensor_dtype(spec.dtype)), spec.shape)
+
+
+def default_output(source: str | Path) -> Path:
+    """Where a conversion goes that names no output: `lars.tflearn.meta` → `lars.onnx`.
+
+    Example:
+        >>> default_output("models/lars.tflearn.meta").name
+        'lars.onnx'
+    """
+    name = Path(source).resolve().name if str(source) in (".", "..") else Path(source).name
+    for suffix in (".meta", ".index", ".pb", ".tflearn", ".ckpt", ".model"):
+        name = name.removesuffix(suffix)
+    return Path(f"{name}.onnx")

@@ -1,0 +1,167 @@
+"""One opened model: its verbs are one-line calls into the rooms of the package."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inspector.choices import Reduce, Sort
+from inspector.onnxfile import Graph, OnnxFile, open_onnx
+from inspector.session import TIME_LIMIT
+
+if TYPE_CHECKING:
+    from inspector.filters import Filters
+    from inspector.labels import Labels
+    from inspector.layers import Layer, Layers
+    from inspector.picture_list import Images
+    from inspector.predictions import Predictions
+    from inspector.predictor import GivenLabels
+    from inspector.preprocess import Fields, Preprocess
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """An opened model: its structure is known, its weights are still where they were.
+
+    Attributes:
+        file: What the file holds.
+    """
+
+    file: OnnxFile
+
+    @property
+    def path(self) -> Path:
+        """The file, as it was given."""
+        return self.file.path
+
+    @property
+    def graph(self) -> Graph:
+        """Its graph."""
+        return self.file.graph
+
+    @cached_property
+    def layers(self) -> Layers:
+        """Its layers.
+
+        Raises:
+            ModelError: A part of the graph that tells them is broken.
+        """
+        from inspector.layers import layers_of
+
+        return layers_of(self.file)
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """The class labels that the file declares.
+
+        Raises:
+            ModelError: They are broken.
+        """
+        from inspector.labels import Labels
+
+        return Labels.from_metadata(self.file.metadata, str(self.path))
+
+    @cached_property
+    def preprocess(self) -> Preprocess | None:
+        """The way from pixels to the input that the file declares.
+
+        Raises:
+            ModelError: It is broken.
+        """
+        from inspector.preprocess import declared_in
+
+        return declared_in(self.file.metadata, str(self.path))
+
+    def filters(
+        self,
+        layer: str | Layer,
+        *,
+        select: str | Sequence[int] | None = None,
+        channels: str | Sequence[int] | None = None,
+        reduce: Reduce = "none",
+        sort: Sort = "none",
+    ) -> Filters:
+        """Read the kernels of one layer; see `inspector.filters.filters`."""
+        from inspector.filters import filters
+
+        return filters(self, layer, select=select, channels=channels, reduce=reduce, sort=sort)
+
+    def predict(
+        self,
+        images: Images,
+        *,
+        top: int = 5,
+        preprocess: Preprocess | Fields | None = None,
+        labels: GivenLabels | None = None,
+        output: str | None = None,
+        batch_size: int | None = None,
+        threads: int | None = None,
+        time_limit: float | None = TIME_LIMIT,
+        fast_decode: bool = False,
+    ) -> Predictions:
+        """Predict the classes of one picture, several, or a folder; see `inspector.predict.predict`."""
+        from inspector.predict import predict
+
+        return predict(
+            self,
+            images,
+            top=top,
+            preprocess=preprocess,
+            labels=labels,
+            output=output,
+            batch_size=batch_size,
+            threads=threads,
+            time_limit=time_limit,
+            fast_decode=fast_decode,
+        )
+
+    def annotate(
+        self,
+        *,
+        labels: GivenLabels | None = None,
+        preprocess: Preprocess | Fields | None = None,
+        out: str | os.PathLike[str] | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Store labels and the way from pixels to the input in a file; see `inspector.annotate.annotate`."""
+        from inspector.annotate import annotate
+
+        return annotate(self, labels=labels, preprocess=preprocess, out=out, force=force)
+
+    def __repr__(self) -> str:
+        return f"Model({str(self.path)!r}, {len(self.graph.nodes)} nodes)"
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{html.escape(self.path.name)}</b></p>{self.layers._repr_html_()}"
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Open an ONNX model: its structure is read, its weights are left where they are.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileError: It is missing or unreadable.
+        ModelError: It is another format, its structure is broken, or it is newer than what is known.
+        TensorError: A tensor's description cannot be right.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from onnx import TensorProto, helper, save
+        >>> value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 4]) for name in "xy"]
+        >>> graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "net", value[:1], value[1:])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "net.onnx")
+        ...     save(helper.make_model(graph), path)
+        ...     model = load(path)
+        ...     [(layer.name, layer.kind, layer.shape) for layer in model.layers]
+        ...     model.file.close()
+        [('y', 'Relu', ('N', 4))]
+    """
+    return Model(open_onnx(path))

@@ -1,0 +1,38 @@
+"""Fixtures that several rooms of the tests share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+collect_ignore_glob = ["zoo/*"]
+
+HERE = Path(__file__).resolve().parent
+ZOO = HERE / "zoo"
+
+
+@pytest.fixture(scope="session")
+def zoo(pytestconfig: pytest.Config) -> Path:
+    """A folder with every network of the zoo, built by tflearn and TensorFlow in a process of its own.
+
+    It takes a minute, so it is kept in pytest's cache until a script of the zoo changes.
+    """
+    scripts = [*sorted(ZOO.glob("*.py")), HERE.parent / "models" / "tflearn_compat.py"]
+    digest = hashlib.sha256(b"".join(script.read_bytes() for script in scripts)).hexdigest()[:16]
+    folder = pytestconfig.cache.mkdir(f"zoo-{digest}")
+    if not (folder / "complete").exists():
+        done = subprocess.run(
+            [sys.executable, ZOO / "build.py", folder],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        if done.returncode:
+            pytest.fail(f"the zoo could not be built:\n{done.stderr[-3000:]}", pytrace=False)
+        (folder / "complete").touch()
+    return folder

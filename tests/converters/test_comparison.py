@@ -1,0 +1,87 @@
+"""A source and its converted model on the same inputs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from converters.assemble import Assembled
+from converters.comparison import compare
+from converters.errors import SourceError
+from converters.runtime import Runtime
+
+
+def written(draft, tmp_path):
+    draft.model.write(tmp_path / "m.onnx")
+    return draft, Runtime(tmp_path / "m.onnx")
+
+
+def with_weight(dense, name, change):
+    """A conversion in which one weight went wrong."""
+    draft = dense.draft()
+    array = draft.model.weights[name].copy()
+    return replace(draft, model=Assembled(draft.model.nodes, {**draft.model.weights, name: change(array)}))
+
+
+def test_a_right_conversion_is_equal_in_outputs_and_every_layer_that_both_hold(dense, tmp_path):
+    found = compare(*written(dense.draft(), tmp_path))
+    assert [item.name for item in found.outputs] == ["y"]
+    assert [item.name for item in found.layers] == ["fc_1", "fc_2"]
+    assert all(item.equal for item in (*found.outputs, *found.layers))
+    assert found.unseen == ("dropout_1",)
+    assert [trial.batch for trial in found.trials] == [1, 3, 2, 2]
+    # The comparison saw real numbers: inputs of 0..255 make hidden values of that size.
+    assert found.layers[0].largest > 30
+
+
+@pytest.mark.parametrize(
+    ("weight", "first"), [("first", "fc_1"), ("second", "fc_2")], ids=["first layer", "second layer"]
+)
+def test_a_single_wrong_number_is_found_in_its_own_layer(dense, tmp_path, weight, first):
+    def nudged(array):
+        array[1, 1] += 1e-3
+        return array
+
+    found = compare(*written(with_weight(dense, weight, nudged), tmp_path))
+    differing = [item.name for item in found.layers if not item.equal]
+    assert differing[0] == first
+
+
+def test_a_value_that_the_graph_holds_under_another_name_is_compared_by_that_name(dense, tmp_path):
+    draft = dense.draft(layers={"fc_1": "source name"}, values={"source name": "h"})
+
+    def reference(feeds, names):
+        known = dense.reference(feeds, ["h", "y"])
+        return {"source name": known["h"], "y": known["y"]}
+
+    found = compare(*written(replace(draft, reference=reference), tmp_path))
+    assert [(item.name, item.value, item.equal) for item in found.layers] == [("fc_1", "h", True)]
+
+
+def test_inputs_that_the_source_refuses_are_left_out_and_named(dense, tmp_path, source_error):
+    def picky(feeds, names):
+        if np.abs(feeds["x"]).max() > 100:
+            raise source_error
+        return dense.reference(feeds, names)
+
+    found = compare(*written(dense.draft(reference=picky), tmp_path))
+    assert [trial.drawn for trial in found.trials] == [
+        "uniform in 0..1",
+        "normal with deviation 1",
+        "whole numbers 0 to 4",
+    ]
+    assert found.refusals == (
+        "Inputs uniform in 0..255 are left out: numpy failed on this model: no such index",
+    )
+
+
+def test_a_source_that_runs_on_no_input_is_an_error(dense, tmp_path, source_error):
+    def broken(feeds, names):
+        raise source_error
+
+    with pytest.raises(SourceError) as caught:
+        compare(*written(dense.draft(reference=broken), tmp_path))
+    assert caught.value.message == (
+        "the source could not be run on any input: Inputs uniform in 0..1 are left out: "
+        "numpy failed on this model: no such index"
+    )

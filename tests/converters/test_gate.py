@@ -1,0 +1,89 @@
+"""What a converted model must pass before it is compared."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, save
+
+from converters import gate
+from converters.errors import UnsupportedError
+from converters.runtime import Runtime
+
+X = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])
+Y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])
+FEEDS = {"x": np.array([1.0, -1.0], np.float32)}
+
+
+def model(*nodes):
+    graph = helper.make_graph(list(nodes), "g", [X], [Y])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+
+
+def refusal(*nodes):
+    with pytest.raises(UnsupportedError) as caught:
+        gate.check_nodes(model(*nodes))
+    return caught.value.message
+
+
+def test_a_plain_model_passes_all_checks(tmp_path):
+    good = model(helper.make_node("Relu", ["x"], ["y"]))
+    save(good, tmp_path / "m.onnx")
+    assert gate.check_nodes(good) == ("no foreign operator", "nothing random")
+    assert gate.check_file(tmp_path / "m.onnx") == ("onnx.checker",)
+    passed = gate.check_answers(Runtime(tmp_path / "m.onnx"), FEEDS)
+    assert passed == ("opens in onnxruntime", "the same answer twice")
+
+
+def test_operators_that_are_not_onnx_are_named_once_with_their_layers():
+    first = helper.make_node("ExtractImagePatches", ["x"], ["a"], name="n1")
+    entry = first.metadata_props.add()
+    entry.key, entry.value = "inspector.layer", "conv_1"
+    second = helper.make_node("ExtractImagePatches", ["a"], ["b"], name="n2")
+    third = helper.make_node("Custom", ["b"], ["y"], name="n3", domain="ai.somebody")
+    found = "ExtractImagePatches in conv_1, n2; Custom in n3"
+    expected = f"the graph holds operations that have no ONNX counterpart: {found}"
+    assert refusal(first, second, third) == expected
+
+
+def test_an_operator_newer_than_the_models_opset_is_foreign():
+    assert refusal(helper.make_node("Gelu", ["x"], ["y"], name="g")).endswith("counterpart: Gelu in g")
+
+
+def test_random_operators_are_refused_in_subgraphs_too():
+    inner = helper.make_graph(
+        [helper.make_node("RandomNormalLike", ["x"], ["z"], name="noise")], "b", [], [Y]
+    )
+    assert refusal(helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)) == (
+        "the graph draws random numbers when it runs: RandomNormalLike in noise"
+    )
+
+
+def test_a_dropout_that_is_switched_on_is_random_and_one_that_is_not_is_fine():
+    gate.check_nodes(model(helper.make_node("Dropout", ["x"], ["y"], name="d")))
+    on = helper.make_node("Dropout", ["x", "ratio", "training"], ["y"], name="d")
+    assert refusal(on) == "the graph draws random numbers when it runs: Dropout in d"
+
+
+def test_what_onnx_itself_finds_wrong_is_told(tmp_path):
+    save(model(helper.make_node("Relu", ["nowhere"], ["y"])), tmp_path / "m.onnx")
+    with pytest.raises(UnsupportedError, match=r"^the converted model is not valid ONNX: .*nowhere"):
+        gate.check_file(tmp_path / "m.onnx")
+
+
+def test_a_model_that_onnxruntime_cannot_open_is_told(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"\x08\x08\xff\xff")
+    with pytest.raises(UnsupportedError, match=r"^onnxruntime cannot open the converted model: "):
+        Runtime(tmp_path / "m.onnx")
+
+
+def test_a_model_that_onnxruntime_cannot_run_is_told(tmp_path):
+    save(model(helper.make_node("Relu", ["x"], ["y"])), tmp_path / "m.onnx")
+    with pytest.raises(UnsupportedError, match=r"^onnxruntime cannot run the converted model: "):
+        Runtime(tmp_path / "m.onnx").run({"x": np.zeros((3, 3), np.float32)})
+
+
+def test_two_different_answers_are_refused_even_when_no_operator_is_known_as_random(tmp_path):
+    noise = helper.make_node("RandomNormalLike", ["x"], ["y"])
+    save(model(noise), tmp_path / "m.onnx")
+    with pytest.raises(UnsupportedError) as caught:
+        gate.check_answers(Runtime(tmp_path / "m.onnx"), FEEDS)
+    assert caught.value.message == "the converted model gives two answers for y on one input"
