@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from converters.certificate import FileRecord
+from converters.content import describe_content
 from converters.errors import SourceError
-from converters.files import describe_content
 from converters.trials import TensorSpec
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspector.choices import Reduce, Sort
+from inspector.choices import TIME_LIMIT, Reduce, Sort
 from inspector.onnxfile import Graph, OnnxFile, open_onnx
-from inspector.session import TIME_LIMIT
 
 if TYPE_CHECKING:
     from inspector.filters import Filters
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from inspector.predictions import Predictions
     from inspector.predictor import GivenLabels
     from inspector.preprocess import Fields, Preprocess
+    from inspector.session import Session
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,25 @@ class Model:
         from inspector.preprocess import declared_in
 
         return declared_in(self.file.metadata, str(self.path))
+
+    def session(self, *, threads: int | None = None, time_limit: float | None = TIME_LIMIT) -> Session:
+        """Open the model for running; asked again for the same, the same session is returned.
+
+        Args:
+            threads: How many threads one run uses; None for one for each core.
+            time_limit: Seconds that one run may take; None for any time.
+        """
+        from inspector.session import Session
+
+        key = threads, time_limit
+        if key not in self._sessions:
+            self._sessions[key] = Session(self.file, threads=threads, time_limit=time_limit)
+        return self._sessions[key]
+
+    @cached_property
+    def _sessions(self) -> dict[tuple[int | None, float | None], Session]:
+        # Opening a large model takes longer than running it once.
+        return {}
 
     def filters(
         self,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from inspector.choices import TIME_LIMIT
 from inspector.picture_list import Images
 from inspector.predictions import Failure, Prediction, Predictions
 from inspector.predictor import GivenLabels, Predictor
 from inspector.preprocess import Fields, Preprocess
-from inspector.session import TIME_LIMIT
 
 if TYPE_CHECKING:
     from inspector.model import Model

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from threading import Event
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.choices import TIME_LIMIT
 from inspector.errors import InspectorError, OptionError, RunError
 from inspector.images import ImageSource, decode
 from inspector.labels import Labels
@@ -24,7 +25,7 @@ from inspector.pipeline import cores, in_order
 from inspector.predictions import Failure, Prediction, Predictions
 from inspector.preprocess import Fields, Preprocess, declared_in, default_for
 from inspector.scores import Scores, find_scores
-from inspector.session import TIME_LIMIT, Session, TimeLimitError
+from inspector.session import Session, TimeLimitError
 
 if TYPE_CHECKING:
     from inspector.model import Model
@@ -71,7 +72,6 @@ class Predictor:
     threads: int | None = None
     time_limit: float | None = TIME_LIMIT
     fast_decode: bool = False
-    _sessions: dict[int, Session] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check that the options fit the model."""
@@ -157,7 +157,7 @@ class Predictor:
         total = self.threads or cores()
         workers = int(min(total, _MOST_WORKERS, max(1, pictures.count)))
         # Runs of one thread each, side by side, waste nothing on waiting; spare cores help them all.
-        session = self._session(total - workers + 1)
+        session = self.model.session(threads=total - workers + 1, time_limit=self.time_limit)
         stopping = Event()
 
         def stop() -> None:
@@ -174,11 +174,6 @@ class Predictor:
                 workers=workers,
                 stop=stop,
             )
-
-    def _session(self, threads: int) -> Session:
-        if threads not in self._sessions:
-            self._sessions[threads] = Session(self.model.file, threads=threads, time_limit=self.time_limit)
-        return self._sessions[threads]
 
     @cached_property
     def _declared(self) -> Preprocess | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.choices import TIME_LIMIT
 from inspector.errors import ModelError, RunError, UnknownLayerError
 from inspector.feeds import checked_feeds
 from inspector.onnxfile.runnable import check_external, check_runnable
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from inspector.onnxfile.graph import Value
     from inspector.onnxfile.model_file import OnnxFile
-
-TIME_LIMIT = 60.0
-"""Seconds that one run may take unless the caller says otherwise."""
 
 _OLDEST_OPSET = 7
 _MOST_VARIANTS = 4

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from converters.content import CONVERT, content_of
 from converters.files import check_file
 from inspector.errors import ModelError
 from inspector.onnxfile.checks import NEWEST_OPSETS, all_nodes, check_structure, check_versions
 from inspector.onnxfile.graph import Function, Graph
 from inspector.onnxfile.parse import Parser
-from inspector.onnxfile.recognise import other_format
 from inspector.onnxfile.skeleton import skeleton
 from inspector.onnxfile.source import Source
 from inspector.onnxfile.wire import BYTES, MAX_FIELDS, VARINT, Field, Span, WireError
@@ -183,12 +183,10 @@ def _refuse_other(source: Source, found: Mapping[int, list[Span]], fault: WireEr
     cut_off = fault is not None and fault.tag == _GRAPH << 3 | BYTES
     if _IR in found and (_GRAPH in found or cut_off):
         return
-    other = other_format(source.data)
+    other = content_of(source.data)
     if other is not None:
-        kind, hint = other
-        if hint == "inspector convert":
-            hint = f"inspector convert {source.path} -o CONVERTED.onnx"
-        raise ModelError(f"{source.path}: is {kind}, not an ONNX model", hint)
+        hint = f"{CONVERT} {source.path} -o CONVERTED.onnx" if other.hint == CONVERT else other.hint
+        raise ModelError(f"{source.path}: is {other.name}, not an ONNX model", hint)
     if _IR not in found:
         raise ModelError(f"{source.path}: is not an ONNX model, nor any other format that is known here")
 

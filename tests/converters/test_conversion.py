@@ -90,7 +90,7 @@ def test_a_source_of_no_known_format_is_told_what_it_looks_like(tmp_path):
         recognise(tmp_path / "net.h5")
     names = ", ".join(known.name for known in all_formats())
     assert caught.value.message == (
-        f"{tmp_path / 'net.h5'}: is an HDF5 file, as Keras writes; convert reads: {names}"
+        f"{tmp_path / 'net.h5'}: is an HDF5 file, as Keras writes them; convert reads: {names}"
     )
 
 

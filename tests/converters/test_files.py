@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from converters.errors import FileError, OutputExistsError
-from converters.files import check_file, check_output, describe_content, replacing
+from converters.files import check_file, check_output, replacing
 
 
 def refusal(path, **options):
@@ -133,25 +133,3 @@ def test_an_output_in_a_folder_that_is_not_there(tmp_path):
 def test_an_output_that_is_a_folder(tmp_path):
     with pytest.raises(FileError, match="is a directory; expected the name of a file to write"):
         check_output(tmp_path, force=True)
-
-
-@pytest.mark.parametrize(
-    ("head", "said"),
-    [
-        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file, as Keras writes"),
-        (b"\x1c\0\0\0TFL3", "is a TensorFlow Lite model"),
-        (b"PK\x03\x04", "is a zip archive, as Keras 3 and PyTorch write"),
-        (b"\x80\x02", "is a Python pickle, as PyTorch writes"),
-        (b'\x10\0\0\0\0\0\0\0{"', "is a safetensors file"),
-        (b"what is this", "is of no known format"),
-        (b"", "is empty"),
-    ],
-)
-def test_content_is_told_by_its_first_bytes(tmp_path, head, said):
-    (tmp_path / "f").write_bytes(head)
-    assert describe_content(tmp_path / "f") == said
-
-
-def test_content_that_is_not_there_or_a_folder(tmp_path):
-    assert describe_content(tmp_path / "no") == "does not exist"
-    assert describe_content(tmp_path) == "is a folder without a known model file"

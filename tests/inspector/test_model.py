@@ -83,3 +83,10 @@ def test_the_html_form_names_the_file_escaped_and_lists_the_layers(path: Path) -
     html = load(hostile)._repr_html_()
     assert html.startswith("<p><b>a&amp;b.onnx</b></p><table>")
     assert "<td>edge</td><td>Conv</td><td>N x 2 x 2 x 2</td><td>4</td><td>8</td>" in html
+
+
+def test_a_session_is_opened_once_for_the_same_options(path: Path) -> None:
+    model = load(path)
+    assert model.session(threads=1) is model.session(threads=1)
+    assert model.session(threads=1) is not model.session(threads=2)
+    assert model.session(threads=1, time_limit=5.0).time_limit == 5.0
