@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -156,6 +155,8 @@ class Model:
         return f"Model({str(self.path)!r}, {len(self.graph.nodes)} nodes)"
 
     def _repr_html_(self) -> str:
+        import html
+
         return f"<p><b>{html.escape(self.path.name)}</b></p>{self.layers._repr_html_()}"
 
 

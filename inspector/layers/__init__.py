@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -240,6 +239,8 @@ def _output(nodes: Sequence[Node], stored: Mapping[str, Stored]) -> str:
 
 
 def _row(*cells: str | int | None) -> str:
+    import html
+
     shown = (
         "-" if cell is None else f"{cell:,}" if isinstance(cell, int) else html.escape(cell) for cell in cells
     )

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from converters.content import CONVERT, content_of
 from converters.files import check_file
 from inspector.errors import ModelError
 from inspector.onnxfile.checks import NEWEST_OPSETS, all_nodes, check_structure, check_versions
@@ -183,6 +182,8 @@ def _refuse_other(source: Source, found: Mapping[int, list[Span]], fault: WireEr
     cut_off = fault is not None and fault.tag == _GRAPH << 3 | BYTES
     if _IR in found and (_GRAPH in found or cut_off):
         return
+    from converters.content import CONVERT, content_of
+
     other = content_of(source.data)
     if other is not None:
         hint = f"{CONVERT} {source.path} -o CONVERTED.onnx" if other.hint == CONVERT else other.hint

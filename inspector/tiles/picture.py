@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import io
 import os
 from dataclasses import dataclass
@@ -74,6 +72,9 @@ class Picture:
 
     def svg(self) -> str:
         """Return it as an SVG document: the tiles as crisp pixels, the text as text."""
+        import base64
+        import html
+
         height, width = self.canvas.shape[:2]
         data = base64.b64encode(self.png(text=False)).decode("ascii")
         ink = "#{:02x}{:02x}{:02x}".format(*INK)

@@ -1,6 +1,6 @@
 """Train the portraits network with tflearn: `python models/portraits/train.py` fills this folder.
 
-It takes about eight minutes on two cores. The network is a notebook's well-known one for telling "Lars" from
+It takes five to ten minutes on two cores. The network is a notebook's well-known one for telling "Lars" from
 everybody else, with 32 units where that one has 1,024 in its first dense layer.
 """
 
