@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from inspector.choices import TIME_LIMIT, Reduce, Sort
 from inspector.onnxfile import Graph, OnnxFile, open_onnx
 
 if TYPE_CHECKING:
-    from inspector.filters import Filters
+    from inspector.filters import Filters, PictureOptions
+    from inspector.filters.folder import SavedFolder
     from inspector.labels import Labels
     from inspector.layers import Layer, Layers
     from inspector.picture_list import Images
@@ -108,6 +109,21 @@ class Model:
         from inspector.filters import filters
 
         return filters(self, layer, select=select, channels=channels, reduce=reduce, sort=sort)
+
+    def all_filters(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        suffix: str = ".png",
+        force: bool = False,
+        reduce: Reduce = "none",
+        sort: Sort = "none",
+        **options: Unpack[PictureOptions],
+    ) -> SavedFolder:
+        """Write the kernels of every layer that has some; see `inspector.filters.folder.all_filters`."""
+        from inspector.filters.folder import all_filters
+
+        return all_filters(self, folder, suffix=suffix, force=force, reduce=reduce, sort=sort, **options)
 
     def predict(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,24 @@ collect_ignore_glob = ["zoo/*"]
 
 HERE = Path(__file__).resolve().parent
 ZOO = HERE / "zoo"
+NETWORK = re.compile(r"^@(tflearn|plain)_network\ndef (\w+)", re.MULTILINE)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test every network of the zoo by name, all or those made with (or without) tflearn."""
+    # Read without importing the scripts, which would import TensorFlow.
+    found = [
+        pair
+        for script in ZOO.glob("*networks.py")
+        for pair in NETWORK.findall(script.read_text(encoding="utf-8"))
+    ]
+    for argument, kinds in (
+        ("zoo_network", ("tflearn", "plain")),
+        ("tflearn_network", ("tflearn",)),
+        ("plain_network", ("plain",)),
+    ):
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(argument, sorted(name for kind, name in found if kind in kinds))
 
 
 @pytest.fixture(scope="session")

@@ -129,7 +129,7 @@ def _all(
     force: bool,
 ) -> None:
     """Every layer with kernels, one file each; one that cannot be shown does not stop the others."""
-    from inspector.filters import save_layers
+    from inspector.filters.folder import save_layers
 
     folder = out or Path(f"{model.path.stem}-filters")
     written, failed = [], 0

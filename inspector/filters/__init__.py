@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from inspector.choices import Reduce, Sort
 from inspector.filters.build import build
-from inspector.filters.folder import SavedFolder, SavedLayer, all_filters, save_layers
 from inspector.filters.kernels import Kernels, read_kernels
 from inspector.filters.result import SUFFIXES, Filters, PictureOptions
 from inspector.filters.statistics import Statistics
@@ -21,14 +20,10 @@ __all__ = [
     "Filters",
     "Kernels",
     "PictureOptions",
-    "SavedFolder",
-    "SavedLayer",
     "Statistics",
-    "all_filters",
     "build",
     "filters",
     "read_kernels",
-    "save_layers",
 ]
 
 

@@ -90,3 +90,9 @@ def test_a_session_is_opened_once_for_the_same_options(path: Path) -> None:
     assert model.session(threads=1) is model.session(threads=1)
     assert model.session(threads=1) is not model.session(threads=2)
     assert model.session(threads=1, time_limit=5.0).time_limit == 5.0
+
+
+def test_all_filters_writes_a_file_for_every_layer_with_kernels(path: Path, tmp_path: Path) -> None:
+    saved = load(path).all_filters(tmp_path / "kernels", suffix=".npy")
+    assert dict(saved) == {"edge": tmp_path / "kernels" / "edge.npy"}
+    assert np.load(saved["edge"]).shape == (2, 1, 1, 1)

@@ -7,6 +7,8 @@ tiny `fit()`, or a frozen graph) and NAME.npz:
     inputs, outputs   tensor names in order ("input/X:0")
     x0, x1, ...       the inputs, batch 5, as a user would feed them
     y0, y1, ...       what the framework's own predict answers
+    fitted0, ...      all that a network of tflearn was trained on
+    preprocessed      whether the framework prepares the inputs with stored statistics outside the graph
 
 TensorFlow keeps state for the life of a process, so tests run this in one of its own.
 """
@@ -49,7 +51,9 @@ def build(folder: Path, name: str) -> Path:
     """Build one network into `folder / name`, and return that folder."""
     import tensorflow.compat.v1 as tf
 
-    own = folder / name
+    # As tflearn does when it is imported: a network must not depend on those built before it.
+    tf.disable_v2_behavior()
+    own = folder.resolve() / name
     own.mkdir(parents=True, exist_ok=True)
     # A seed from the name: adding a network changes no other.
     seed = zlib.crc32(name.encode())
@@ -67,7 +71,8 @@ def build(folder: Path, name: str) -> Path:
 def _build_tflearn(folder: Path, name: str, seed: int, rng: np.random.Generator) -> Saved:
     from models.tflearn_compat import fresh_graph, opened_model
 
-    with fresh_graph(seed=seed % 2**31) as tflearn:
+    # tflearn drops what it computes for whitening into the working folder.
+    with contextlib.chdir(folder), fresh_graph(seed=seed % 2**31) as tflearn:
         import tensorflow.compat.v1 as tf
 
         built = TFLEARN[name](tflearn, rng)
@@ -86,7 +91,7 @@ def _build_tflearn(folder: Path, name: str, seed: int, rng: np.random.Generator)
             if built.saver is not None:
                 model.trainer.saver = tf.train.Saver(**built.saver)
             model.save(str(folder / name))
-            return _predicted(tflearn, model, built, name, [x[:BATCH] for x in inputs])
+            return _predicted(tflearn, model, built, name, inputs)
 
 
 def _stir(session: Any, rng: np.random.Generator) -> None:
@@ -103,13 +108,14 @@ def _stir(session: Any, rng: np.random.Generator) -> None:
 def _predicted(tflearn: Any, model: Any, built: Built, name: str, inputs: list[NDArray[np.generic]]) -> Saved:
     """Ask tflearn itself, which applies the preprocessing and switches training off."""
     outputs = built.outputs or (built.network,)
-    feeds = {tensor.name: x for tensor, x in zip(model.inputs, inputs, strict=True)}
+    feeds = {tensor.name: x[:BATCH] for tensor, x in zip(model.inputs, inputs, strict=True)}
     answers = {}
     for output in outputs:
-        fed = {tensor: x.copy() for tensor, x in zip(model.inputs, inputs, strict=True)}
+        fed = {tensor: feeds[tensor.name].copy() for tensor in model.inputs}
         evaluator = tflearn.Evaluator([output], session=model.session)
         answers[output.name] = np.asarray(evaluator.predict(fed))
-    return Saved(name, feeds, answers)
+    preprocessed = any(evaluator.dprep_collection)
+    return Saved(name, feeds, answers, fitted=inputs, preprocessed=preprocessed)
 
 
 def _alone(arrays: list[NDArray[np.generic]]) -> object:
@@ -132,16 +138,16 @@ def _random_targets(tensor: Any, rng: np.random.Generator) -> NDArray[np.generic
 
 
 def _write_answers(path: Path, saved: Saved) -> None:
-    xs = {f"x{i}": x for i, x in enumerate(saved.inputs.values())}
-    ys = {f"y{i}": y for i, y in enumerate(saved.outputs.values())}
+    numbered = {"x": saved.inputs.values(), "y": saved.outputs.values(), "fitted": saved.fitted}
+    arrays = {f"{name}{i}": array for name, values in numbered.items() for i, array in enumerate(values)}
     np.savez(
         path,
         allow_pickle=False,
         source=np.array(saved.source),
         inputs=np.array(list(saved.inputs)),
         outputs=np.array(list(saved.outputs)),
-        **xs,
-        **ys,
+        preprocessed=np.array(saved.preprocessed),
+        **arrays,
     )
 
 

@@ -40,11 +40,15 @@ class Saved:
         source: The file name or checkpoint prefix, without its folder.
         inputs: The inputs by tensor name ("input/X:0"), in the order in which they were fed, batch 5.
         outputs: The outputs by tensor name, as the framework computed them in inference mode.
+        fitted: All inputs that the network was trained on, in the same order as `inputs`.
+        preprocessed: Whether the framework prepares the inputs with stored statistics outside the graph.
     """
 
     source: str
     inputs: Mapping[str, NDArray[np.generic]]
     outputs: Mapping[str, NDArray[np.generic]]
+    fitted: Sequence[NDArray[np.generic]] = ()
+    preprocessed: bool = False
 
 
 TflearnBuilder = Callable[[ModuleType, np.random.Generator], Any]

@@ -1,49 +1,18 @@
-"""Networks made by tflearn and TensorFlow themselves, and TensorFlow to run what was made of them."""
+"""TensorFlow, to run what was made of a network, and as the judge of what is read and written."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+from tf_process import execute
 
-HERE = Path(__file__).parent
-Run = Callable[[bytes, Mapping[str, np.ndarray], list[str]], list[np.ndarray]]
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The folders of tflearn's and TensorFlow's networks; both programs run at once."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in ("tflearn_nets", "plain_nets")}
-    running = {
-        name: subprocess.Popen(
-            [sys.executable, str(HERE / f"{name}.py"), str(folder)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for name, folder in folders.items()
-    }
-    for name, process in running.items():
-        said, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, f"{name}: {said.decode(errors='replace')[-3000:]}"
-    return folders
-
-
-@pytest.fixture(scope="session")
-def tflearn_nets(made: dict[str, Path]) -> Path:
-    """A folder per network of `tflearn_nets.py`."""
-    return made["tflearn_nets"]
-
-
-@pytest.fixture(scope="session")
-def plain_nets(made: dict[str, Path]) -> Path:
-    """A folder per network of `plain_nets.py`."""
-    return made["plain_nets"]
+Run = Callable[[bytes, Mapping[str, np.ndarray], Sequence[str]], list[np.ndarray]]
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +22,7 @@ def tensorflow() -> Any:
 
 
 @pytest.fixture(scope="session")
-def run(tensorflow: Any) -> Run:
-    """Runs a serialized GraphDef in TensorFlow."""
-
-    def run(graph: bytes, feeds: Mapping[str, np.ndarray], outputs: list[str]) -> list[np.ndarray]:
-        with tensorflow.Graph().as_default(), tensorflow.Session() as session:
-            tensorflow.import_graph_def(tensorflow.GraphDef.FromString(graph), name="")
-            return session.run(outputs, dict(feeds))
-
-    return run
+def run() -> Iterator[Run]:
+    """Runs a serialized GraphDef in TensorFlow, always in the same process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        yield lambda graph, feeds, outputs: process.submit(execute, graph, feeds, outputs).result()

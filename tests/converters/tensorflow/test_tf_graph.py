@@ -242,11 +242,11 @@ def test_every_cut_of_a_graph_is_an_error_or_a_graph(tmp_path):
         assert 0 < len(source.graph_def.node) < 4
 
 
-def test_a_version_1_checkpoint_is_found_by_its_name_its_shards_and_its_folder(tflearn_nets, tmp_path):
-    v1 = tflearn_nets / "version_1" / "net"
+def test_a_version_1_checkpoint_is_found_by_its_name_its_shards_and_its_folder(zoo, tmp_path):
+    v1 = zoo / "v1_checkpoint" / "v1_checkpoint"
     shards = tmp_path / "shards"
     shards.mkdir()
-    (shards / "net.meta").write_bytes(v1.with_name("net.meta").read_bytes())
+    (shards / "net.meta").write_bytes(v1.with_name("v1_checkpoint.meta").read_bytes())
     (shards / "net-00000-of-00001").write_bytes(v1.read_bytes())
     for path in (v1, v1.parent, shards, shards / "net", shards / "net-00000-of-00001"):
         assert recognise(path)
@@ -255,8 +255,8 @@ def test_a_version_1_checkpoint_is_found_by_its_name_its_shards_and_its_folder(t
         assert source.kind == "tflearn checkpoint"
 
 
-def test_tflearns_collections_are_read_and_its_python_objects_are_not(tflearn_nets):
-    collections = read_source(tflearn_nets / "notebook").collections
+def test_tflearns_collections_are_read_and_its_python_objects_are_not(zoo):
+    collections = read_source(zoo / "notebook").collections
     assert collections.inputs == ("input/X:0",)
     assert collections.targets == ("targets/Y:0",)
     assert collections.is_training == ("is_training:0",)

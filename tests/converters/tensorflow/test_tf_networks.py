@@ -2,52 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-from plain_nets_names import PLAIN, TFLEARN
 
 from converters.errors import SourceError
 from converters.tensorflow.freeze import InferenceGraph, freeze
 from converters.tensorflow.graph import read_source
 
 
-def difference(folder: Path, frozen: InferenceGraph, run) -> float:
-    """The largest difference between what the frozen graph computes and what is expected."""
-    stored = np.load(folder / "expected.npz")
+def answers(zoo: Path, name: str) -> Mapping[str, np.ndarray]:
+    """What is stored of a network's inputs and outputs."""
+    return np.load(zoo / name / f"{name}.npz")
+
+
+def assert_equal(frozen: InferenceGraph, stored: Mapping[str, np.ndarray], run) -> None:
+    """What the frozen graph computes is what the framework did."""
+    assert [spec.name for spec in frozen.inputs] == list(stored["inputs"])
+    assert [spec.name for spec in frozen.outputs] == list(stored["outputs"])
     feeds = {spec.name: stored[f"x{place}"] for place, spec in enumerate(frozen.inputs)}
-    (got,) = run(frozen.with_weights(), feeds, [spec.name for spec in frozen.outputs])
-    assert got.shape == stored["y0"].shape
-    return float(np.abs(got - stored["y0"]).max())
+    values = run(frozen.with_weights(), feeds, [spec.name for spec in frozen.outputs])
+    for place, got in enumerate(values):
+        expected = stored[f"y{place}"]
+        assert got.shape == expected.shape
+        assert float(np.abs(got - expected).max()) <= 1e-6 * max(1.0, float(np.abs(expected).max()))
 
 
-@pytest.mark.parametrize("name", TFLEARN)
-def test_a_tflearn_network_saved_after_fit_gives_its_predictions(name, tflearn_nets, run):
-    folder = tflearn_nets / name
-    source = read_source(folder)
-    frozen = freeze(source, bake_preprocessing=name in ("featurewise", "whitened"))
+def test_a_tflearn_network_saved_after_fit_gives_its_predictions(tflearn_network, zoo, run):
+    stored = answers(zoo, tflearn_network)
+    source = read_source(zoo / tflearn_network)
     assert source.kind == "tflearn checkpoint"
-    assert difference(folder, frozen, run) <= 1e-6
+    assert_equal(freeze(source, bake_preprocessing=bool(stored["preprocessed"])), stored, run)
 
 
-@pytest.mark.parametrize("name", PLAIN)
-def test_a_tensorflow_network_gives_what_its_session_gave(name, plain_nets, run):
-    folder = plain_nets / name
-    frozen = freeze(read_source(folder / "net-10"))
-    assert [spec.name for spec in frozen.outputs] == [str(np.load(folder / "expected.npz")["output"])]
-    assert difference(folder, frozen, run) <= 1e-6
+def test_a_tensorflow_network_gives_what_its_session_gave(plain_network, zoo, run):
+    stored = answers(zoo, plain_network)
+    assert_equal(freeze(read_source(zoo / plain_network / str(stored["source"]))), stored, run)
 
 
-@pytest.mark.parametrize("name", TFLEARN)
-def test_nothing_of_training_is_left_in_a_tflearn_network(name, tflearn_nets):
-    frozen = freeze(read_source(tflearn_nets / name))
+def test_nothing_of_training_is_left_in_a_tflearn_network(tflearn_network, zoo):
+    frozen = freeze(read_source(zoo / tflearn_network))
     ops = {node.op for node in frozen.graph_def.node}
     assert not {op for op in ops if "Variable" in op or "Random" in op or op in ("Switch", "Merge", "Assign")}
 
 
-def test_the_layers_of_the_notebook_keep_their_names_and_dropout_holds_its_input(tflearn_nets):
-    frozen = freeze(read_source(tflearn_nets / "notebook"))
+def test_the_layers_of_the_notebook_keep_their_names_and_dropout_holds_its_input(zoo):
+    frozen = freeze(read_source(zoo / "notebook"))
     assert list(frozen.layers.items()) == list(
         {
             "input": ("input/X:0",),
@@ -62,8 +64,8 @@ def test_the_layers_of_the_notebook_keep_their_names_and_dropout_holds_its_input
     )
 
 
-def test_the_notebook_is_described_by_its_decisions_and_warnings(tflearn_nets):
-    frozen = freeze(read_source(tflearn_nets / "notebook"))
+def test_the_notebook_is_described_by_its_decisions_and_warnings(zoo):
+    frozen = freeze(read_source(zoo / "notebook"))
     assert frozen.decisions == (
         "Inputs: input/X:0: noted as inputs by tflearn.",
         "Outputs: fully_connected_2/Softmax:0: the layers of tflearn that no other layer reads.",
@@ -72,17 +74,17 @@ def test_the_notebook_is_described_by_its_decisions_and_warnings(tflearn_nets):
     )
     assert frozen.warnings == ("The source was saved in training mode; it is converted in inference mode.",)
     (spec,) = frozen.inputs
-    assert (spec.dtype, spec.shape) == (np.float32, (None, 21, 21, 1))
+    assert (spec.dtype, spec.shape) == (np.float32, (None, 25, 25, 1))
     assert frozen.outputs[0].shape == (None, 2)
 
 
-def test_weights_are_views_into_the_mapped_checkpoint_and_small_constants_stay_in_the_graph(tflearn_nets):
-    source = read_source(tflearn_nets / "notebook")
+def test_weights_are_views_into_the_mapped_checkpoint_and_small_constants_stay_in_the_graph(zoo):
+    source = read_source(zoo / "notebook")
     frozen = freeze(source)
     assert {name: value.shape for name, value in frozen.weights.items()} == {
-        "conv_1/W": (10, 10, 1, 4),
-        "conv_2/W": (10, 10, 4, 6),
-        "fully_connected_1/W": (216, 16),
+        "conv_1/W": (10, 10, 1, 6),
+        "conv_2/W": (10, 10, 6, 8),
+        "fully_connected_1/W": (392, 16),
     }
     for name, value in frozen.weights.items():
         assert not value.flags.owndata and not value.flags.writeable
@@ -91,42 +93,41 @@ def test_weights_are_views_into_the_mapped_checkpoint_and_small_constants_stay_i
     assert {"conv_1/b", "conv_2/b", "fully_connected_2/W"} < constants
 
 
-def test_two_inputs_keep_the_order_in_which_tflearn_takes_them(tflearn_nets):
-    frozen = freeze(read_source(tflearn_nets / "two_inputs"))
-    assert [spec.name for spec in frozen.inputs] == ["left/X:0", "right/X:0"]
+def test_two_inputs_keep_the_order_in_which_tflearn_takes_them(zoo):
+    frozen = freeze(read_source(zoo / "two_inputs"))
+    assert [spec.name for spec in frozen.inputs] == ["picture/X:0", "numbers/X:0"]
 
 
-def test_outputs_asked_for_by_name_are_computed(tflearn_nets, run):
-    folder = tflearn_nets / "two_outputs"
-    frozen = freeze(read_source(folder), outputs=["second/Softmax:0", "first/Softmax"])
+def test_outputs_asked_for_by_name_are_computed(zoo, run):
+    frozen = freeze(read_source(zoo / "merged_outputs"), outputs=["second/Softmax:0", "first/Softmax"])
     assert [spec.name for spec in frozen.outputs] == ["second/Softmax:0", "first/Softmax:0"]
-    stored = np.load(folder / "expected.npz")
+    stored = answers(zoo, "merged_outputs")
     second, first = run(
         frozen.with_weights(), {"InputData/X:0": stored["x0"]}, [spec.name for spec in frozen.outputs]
     )
     np.testing.assert_allclose(np.concatenate([first, second], 1), stored["y0"], atol=1e-6)
 
 
-def test_a_tensor_within_the_network_can_be_the_input(tflearn_nets, run):
-    source = read_source(tflearn_nets / "notebook")
+def test_a_tensor_within_the_network_can_be_the_input(zoo, run):
+    source = read_source(zoo / "notebook")
     frozen = freeze(source, inputs=["max_pool_2/MaxPool:0"])
-    pooled = np.random.default_rng(0).normal(size=(3, 6, 6, 6)).astype(np.float32)
+    pooled = np.random.default_rng(0).normal(size=(3, 7, 7, 8)).astype(np.float32)
     (got,) = run(frozen.with_weights(), {"max_pool_2/MaxPool:0": pooled}, ["fully_connected_2/Softmax:0"])
     whole = freeze(source)
     (expected,) = run(
         whole.with_weights(),
-        {"max_pool_2/MaxPool:0": pooled, "input/X:0": np.zeros((3, 21, 21, 1), np.float32)},
+        {"max_pool_2/MaxPool:0": pooled, "input/X:0": np.zeros((3, 25, 25, 1), np.float32)},
         ["fully_connected_2/Softmax:0"],
     )
     np.testing.assert_allclose(got, expected, atol=1e-7)
-    assert frozen.inputs[0].shape == (None, 6, 6, 6)
+    assert frozen.inputs[0].shape == (None, 7, 7, 8)
 
 
-def test_stored_statistics_are_found_and_named(tflearn_nets):
-    frozen = freeze(read_source(tflearn_nets / "featurewise"))
-    stored = np.load(tflearn_nets / "featurewise" / "expected.npz")["x0"]
+def test_stored_statistics_are_found_and_named(zoo):
+    frozen = freeze(read_source(zoo / "featurewise"))
+    fitted = answers(zoo, "featurewise")["fitted0"]
     assert sorted(frozen.preprocessing) == ["mean", "std"]
-    np.testing.assert_allclose(frozen.preprocessing["mean"], stored.mean(), rtol=1e-6)
+    np.testing.assert_allclose(frozen.preprocessing["mean"], fitted.mean(), rtol=1e-6)
     mean, std = (f"{frozen.preprocessing[name].item():.6g}" for name in ("mean", "std"))
     assert frozen.warnings == (
         f"The data were preprocessed with stored statistics (mean {mean}, std {std}), which are not part of "
@@ -134,8 +135,8 @@ def test_stored_statistics_are_found_and_named(tflearn_nets):
     )
 
 
-def test_baking_is_recorded_and_keeps_the_input(tflearn_nets):
-    frozen = freeze(read_source(tflearn_nets / "featurewise"), bake_preprocessing=True)
+def test_baking_is_recorded_and_keeps_the_input(zoo):
+    frozen = freeze(read_source(zoo / "featurewise"), bake_preprocessing=True)
     assert [spec.name for spec in frozen.inputs] == ["input/X:0"]
     assert frozen.decisions[-1] == (
         "The preprocessing is put behind the input input/X:0: subtract the mean, then divide by the standard "
@@ -143,17 +144,17 @@ def test_baking_is_recorded_and_keeps_the_input(tflearn_nets):
     )
 
 
-def test_a_network_without_statistics_cannot_have_them_baked_in(tflearn_nets):
-    source = read_source(tflearn_nets / "notebook")
+def test_a_network_without_statistics_cannot_have_them_baked_in(zoo):
+    source = read_source(zoo / "notebook")
     with pytest.raises(SourceError) as caught:
         freeze(source, bake_preprocessing=True)
     assert caught.value.message == f"{source.path}: holds no statistics of a preprocessing to bake in"
     assert caught.value.hint == "Leave out --bake-preprocessing."
 
 
-def test_switches_and_rates_of_plain_graphs_are_set_and_said(plain_nets):
+def test_switches_and_rates_of_plain_graphs_are_set_and_said(zoo):
     said = {
-        name: freeze(read_source(plain_nets / name)).decisions[2:]
+        name: freeze(read_source(zoo / name / str(answers(zoo, name)["source"]))).decisions[2:]
         for name in ("keep_prob", "old_dropout", "phase", "defaults")
     }
     assert said == {
@@ -175,14 +176,14 @@ def test_switches_and_rates_of_plain_graphs_are_set_and_said(plain_nets):
 
 
 def test_a_meta_graph_without_tflearns_objects_is_imported_and_restored_by_tensorflow(
-    tflearn_nets, tensorflow, tmp_path
+    zoo, tensorflow, tmp_path
 ):
-    folder = tflearn_nets / "notebook"
+    folder = zoo / "notebook"
     source = read_source(folder)
     meta = tmp_path / "clean.meta"
     meta.write_bytes(source.meta_bytes())
     with tensorflow.Graph().as_default(), tensorflow.Session() as session:
         saver = tensorflow.train.import_meta_graph(str(meta))
-        saver.restore(session, str(folder / "net"))
+        saver.restore(session, str(folder / "notebook"))
         value = session.run("conv_1/W:0")
     np.testing.assert_array_equal(value, source.checkpoint.read("conv_1/W"))

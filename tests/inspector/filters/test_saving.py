@@ -13,7 +13,8 @@ from onnx import helper
 from PIL import Image
 
 from inspector.errors import FileError, ModelError, OptionError, OutputExistsError, TensorError
-from inspector.filters import Filters, Kernels, all_filters, build, save_layers
+from inspector.filters import Filters, Kernels, build
+from inspector.filters.folder import all_filters, save_layers
 from inspector.model import Model
 
 WEIGHTS = np.random.default_rng(0).normal(0, 1, (6, 2, 3, 3)).astype(np.float32)

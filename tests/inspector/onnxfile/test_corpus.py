@@ -11,7 +11,8 @@ import pytest
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, numpy_helper
 
 from inspector.layers import layers_of
-from inspector.onnxfile import Node, Tensor, all_tensors, check_external, check_runnable, open_onnx
+from inspector.onnxfile import Node, Tensor, open_onnx
+from inspector.onnxfile.runnable import all_tensors, check_external, check_runnable
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 MODELS = sorted(DATA.glob("*/*/model.onnx")) + sorted(DATA.glob("light/*.onnx"))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from inspector.onnxfile import OnnxFile, Tensor, all_tensors, check_external, open_onnx
+from inspector.onnxfile import OnnxFile, Tensor, open_onnx
+from inspector.onnxfile.runnable import all_tensors, check_external
 
 Make = Callable[..., ModelProto]
 Open = Callable[[ModelProto], OnnxFile]

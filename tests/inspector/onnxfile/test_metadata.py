@@ -8,7 +8,8 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from inspector.onnxfile import OnnxFile, open_onnx, with_metadata
+from inspector.onnxfile import OnnxFile, open_onnx
+from inspector.onnxfile.metadata import with_metadata
 from inspector.onnxfile.wire import encode_bytes
 
 Make = Callable[..., ModelProto]

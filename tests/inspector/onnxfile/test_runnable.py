@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
-from inspector.onnxfile import OnnxFile, check_runnable
+from inspector.onnxfile import OnnxFile
+from inspector.onnxfile.runnable import check_runnable
 
 Make = Callable[..., ModelProto]
 Open = Callable[[ModelProto], OnnxFile]
