@@ -34,18 +34,19 @@ def json(value: object) -> None:
 def note(text: str, *, quiet: bool = False) -> None:
     """Say what was done."""
     if not quiet:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(_lines(text) + "\n")
 
 
 def warning(text: str) -> None:
     """Say what the user should know although the work goes on."""
-    sys.stderr.write(f"{_styled('warning:', '33')} {text}\n")
+    sys.stderr.write(f"{_styled('warning:', '33')} {_lines(text)}\n")
 
 
 def error(message: str, hint: str) -> None:
     """Say what stopped the work, and what helps."""
-    lines = [_lines(message), *([_lines(hint)] if hint else [])]
-    sys.stderr.write(f"{_styled('error:', '31')} {lines[0]}\n" + "".join(f"  {line}\n" for line in lines[1:]))
+    sys.stderr.write(f"{_styled('error:', '31')} {_lines(message)}\n")
+    if hint:
+        sys.stderr.write("  " + _lines(hint).replace("\n", "\n  ") + "\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[str] = ()) -> None:
@@ -110,7 +111,7 @@ def _console(terminal: bool) -> Console:
 
 def _lines(text: str) -> str:
     """A message that may quote a stranger's file; its own line breaks stay."""
-    return "\n  ".join(printable(line, _LONGEST_LINE) for line in text.splitlines())
+    return "\n".join(printable(line, _LONGEST_LINE) for line in text.splitlines())
 
 
 def _styled(text: str, code: str) -> str:
