@@ -40,5 +40,5 @@ def rows(workspace: Path) -> list[Row]:
 
 
 def _only_import() -> None:
-    with Child("TensorFlow") as child:
+    with Child("TensorFlow", "nothing") as child:
         child.call("converters.tensorflow.through_tf2onnx:versions")

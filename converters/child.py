@@ -22,24 +22,27 @@ from converters import errors
 from converters.errors import InspectorError, SourceError
 
 _LOG_LINES = 15
+_ASK = "INSPECTOR_DEBUG=1 shows its own words."
 
 
 class Child:
     """A running child process; a context manager that ends it.
 
     Example:
-        >>> with Child("Python") as child:
+        >>> with Child("Python", "a sum") as child:
         ...     child.call("platform:python_implementation")
         'CPython'
     """
 
-    def __init__(self, framework: str) -> None:
+    def __init__(self, framework: str, source: str | os.PathLike[str]) -> None:
         """Start the process.
 
         Args:
             framework: What runs there, for messages.
+            source: What it works on, for messages.
         """
         self._framework = framework
+        self._source = str(source)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed by __exit__
         root = str(Path(__file__).resolve().parent.parent)
         paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
@@ -65,7 +68,7 @@ class Child:
 
         Raises:
             InspectorError: What the called function raised as such.
-            SourceError: The function failed otherwise, or the process died; with its last words.
+            SourceError: The function failed otherwise, or the process died.
         """
         assert self._process.stdout is not None
         try:
@@ -76,7 +79,9 @@ class Child:
             kind, message, hint = value
             raise getattr(errors, kind, InspectorError)(message, hint)
         if outcome == "failed":
-            raise SourceError(f"{self._framework} failed on this model: {value[0]}", value[1])
+            reason, trace = value
+            message = f"{self._source}: {self._framework} failed on it: {reason}"
+            raise SourceError(message, trace if os.environ.get("INSPECTOR_DEBUG") == "1" else _ASK)
         return value
 
     def call(self, function: str, **arguments: Any) -> Any:
@@ -99,10 +104,9 @@ class Child:
         code = self._process.wait()
         self._log.seek(0)
         words = self._log.read().decode(errors="replace").strip().splitlines()
-        return SourceError(
-            f"{self._framework} ended with code {code} while it worked on this model",
-            "Its last words: " + "\n".join(words[-_LOG_LINES:]) if words else "",
-        )
+        message = f"{self._source}: {self._framework} ended with code {code} while it worked on it"
+        debug = os.environ.get("INSPECTOR_DEBUG") == "1"
+        return SourceError(message, "\n".join(words[-_LOG_LINES:]) if debug else _ASK)
 
 
 def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
@@ -124,7 +128,7 @@ def _outcome(name: str, arguments: dict[str, Any]) -> tuple[str, Any]:
     except Exception as error:  # noqa: BLE001  a framework may raise anything; the parent names it
         lines = traceback.format_exc().strip().splitlines()
         reason = str(error).strip().splitlines()
-        return "failed", (f"{type(error).__name__}: {reason[0] if reason else ''}", "\n".join(lines[-6:]))
+        return "failed", (f"{type(error).__name__}: {reason[0] if reason else ''}", "\n".join(lines))
 
 
 def main() -> None:

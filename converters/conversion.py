@@ -15,7 +15,7 @@ from converters.assemble import append_metadata
 from converters.certificate import METADATA_KEY, Certificate
 from converters.comparison import Comparison, compare
 from converters.errors import NotEqualError
-from converters.files import check_output, replacing
+from converters.files import check_not_input, check_output, replacing
 from converters.formats import Draft, Request, recognise
 from converters.runtime import Runtime
 from converters.trials import standard_trials
@@ -70,12 +70,13 @@ def convert(
     """
     source, out, request = Path(source), Path(out), request or Request()
     check_output(out, force=force)
+    check_not_input(out, _family(source))
     progress("reading the source")
     known = recognise(source)
     with known.draft(source, request) as draft, replacing(out, force=force) as temporary:
         progress("writing the model")
         stored = metadata(draft)
-        passed = gate.check_nodes(draft.model.nodes)
+        passed = gate.check_nodes(draft.model.nodes, str(source))
         draft.model.write(temporary)
         passed += gate.check_file(temporary)
         runtime = Runtime(temporary)
@@ -89,6 +90,14 @@ def convert(
         append_metadata(temporary, {**stored, METADATA_KEY: certificate.to_json()})
         _refuse_if_different(certificate)
     return Conversion(out, certificate)
+
+
+def _family(source: Path) -> list[Path]:
+    """The files that a source may consist of: those in it, or those whose names begin with its own."""
+    if source.is_dir():
+        return list(source.iterdir())
+    beside = source.parent.iterdir() if source.parent.is_dir() else ()
+    return [path for path in beside if path.name.startswith(source.name.removesuffix(".meta"))]
 
 
 def _certificate(source: str, draft: Draft, passed: tuple[str, ...]) -> Certificate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,15 +92,31 @@ def check_output(path: str | os.PathLike[str], *, force: bool) -> None:
 
     Raises:
         OutputExistsError: `path` exists and `force` is not set.
-        FileError: It is a directory, or its folder does not exist.
+        FileError: It is a directory, pipe or device, or its folder does not exist or cannot be written.
     """
     path = Path(path)
     if path.is_dir():
         raise FileError(f"{path}: is a directory; expected the name of a file to write")
     if not path.parent.is_dir():
         raise FileError(f"{path}: the folder {path.parent} does not exist", f"mkdir -p {path.parent}")
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path}: is a pipe, socket or device; expected the name of a file to write")
     if path.exists() and not force:
         raise OutputExistsError(f"{path}: exists already", "Use --force to replace it.")
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"{path}: the folder {path.parent} cannot be written", "Choose another folder.")
+
+
+def check_not_input(out: str | os.PathLike[str], read: Iterable[Path]) -> None:
+    """Refuse an output that is one of the files that are read for it.
+
+    Raises:
+        FileError: It is.
+    """
+    out = Path(out)
+    for path in read:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise FileError(f"{out}: is the file that is read; expected another name for the output")
 
 
 def _umask() -> int:

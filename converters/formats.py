@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from converters.certificate import FileRecord
 from converters.content import describe_content
 from converters.errors import SourceError
+from converters.files import check_file
 from converters.trials import TensorSpec
 
 if TYPE_CHECKING:
@@ -115,12 +116,16 @@ def recognise(path: Path) -> Format:
     """The format of a source.
 
     Raises:
+        FileError: It is empty, unreadable, a pipe or device, an HTML page, or a Git LFS pointer.
         SourceError: No format knows it; the message says what it looks like.
     """
+    if path.exists() and not path.is_dir():
+        # Before anything opens it: a pipe would make the first reader wait for ever.
+        check_file(path, "a trained network")
     for known in all_formats():
         if known.recognise(path):
             return known
     names = ", ".join(known.name for known in all_formats())
     if not path.exists():
-        raise SourceError(f"{path}: no such file, and no checkpoint of that name")
-    raise SourceError(f"{path}: {describe_content(path)}; convert reads: {names}")
+        raise SourceError(f"{path}: no such file, and no checkpoint of that name", "Check the path.")
+    raise SourceError(f"{path}: {describe_content(path)}; convert reads: {names}", "inspector convert --help")

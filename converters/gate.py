@@ -26,11 +26,12 @@ _RANDOM = {
 }
 
 
-def check_nodes(model: ModelProto) -> tuple[str, ...]:
+def check_nodes(model: ModelProto, where: str) -> tuple[str, ...]:
     """Refuse operators that are not ONNX's own, or whose result is random.
 
     Args:
         model: The model; its weights may be beside it.
+        where: The source, for messages.
 
     Returns:
         What was checked, one short phrase each.
@@ -43,13 +44,13 @@ def check_nodes(model: ModelProto) -> tuple[str, ...]:
     foreign = [node for node in nodes if not _is_onnx(node, versions)]
     if foreign:
         raise UnsupportedError(
-            f"the graph holds operations that have no ONNX counterpart: {_named(foreign)}",
+            f"{where}: holds operations that have no ONNX counterpart: {_named(foreign)}",
             "Name the tensors before them with --outputs, or report the operation.",
         )
     random = [node for node in nodes if node.op_type in _RANDOM or _is_training_dropout(node)]
     if random:
         raise UnsupportedError(
-            f"the graph draws random numbers when it runs: {_named(random)}",
+            f"{where}: draws random numbers when it runs: {_named(random)}",
             "Name other tensors with --outputs.",
         )
     return "no foreign operator", "nothing random"

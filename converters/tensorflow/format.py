@@ -26,7 +26,7 @@ _NEEDED = ("tensorflow", "tf2onnx")
 
 @contextmanager
 def _draft(path: Path, request: Request) -> Iterator[Draft]:
-    with Child("TensorFlow") as child:
+    with Child("TensorFlow", path) as child:
         # TensorFlow takes seconds to import; what needs none of it is done meanwhile.
         child.send("converters.tensorflow.through_tf2onnx:versions")
         source = read_source(path)
@@ -39,6 +39,8 @@ def _draft(path: Path, request: Request) -> Iterator[Draft]:
         files = tuple(FileRecord.of(file) for file in source.files)
         _check_installed(source)
         versions: dict[str, str] = child.receive()
+        if any(spec.shape is None for spec in graph.inputs):
+            graph = graph.with_input_shapes(_shapes(child, source, graph))
         model = _emitted(child, graph, request.opset)
         tensors = _layer_tensors(source, graph)
 
@@ -57,6 +59,17 @@ def _draft(path: Path, request: Request) -> Iterator[Draft]:
             reference=_reference(child, source, graph, baked=request.bake_preprocessing),
             reference_name=f"the source in TensorFlow {versions['tensorflow']}",
         )
+
+
+def _shapes(child: Child, source: SourceGraph, graph: InferenceGraph) -> list[tuple[int | None, ...] | None]:
+    """The shapes of the inputs as TensorFlow works them out: a tensor in the middle of a graph notes none."""
+    found: list[tuple[int | None, ...] | None] = child.call(
+        "converters.tensorflow.reference:shapes",
+        graph=str(source.files[0]),
+        prefix=None if source.checkpoint is None else str(source.checkpoint.prefix),
+        names=[spec.name for spec in graph.inputs],
+    )
+    return found
 
 
 def _emitted(child: Child, graph: InferenceGraph, opset: int) -> Assembled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from converters.errors import SourceError, UnsupportedError
@@ -26,6 +27,9 @@ _OUTSIDE = frozenset(
     | {"MergeV2Checkpoints", "LoadLibrary", "DebugIdentity", "DebugIdentityV2", "RemoteCall", "RestoreSlice"}
     | {"IteratorGetNext", "QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2"}
 )
+# Operations that repeat numbers, and which of their inputs says how often.
+_FILLERS = {"Fill": 0, "BroadcastTo": 1}
+_MOST_ELEMENTS = 1 << 28
 _UPDATES = ("Assign", "Apply", "ResourceApply", "SparseApply", "ScatterUpdate", "ScatterAdd", "ScatterSub")
 _RANDOM = tuple(
     prefix + kind
@@ -77,6 +81,7 @@ def freeze(
     kept = needed(topology, folded, wanted, given)
     nodes = [node for node in order if node.name in kept]
     _check_supported(where, nodes, folded, given)
+    _check_sizes(where, nodes, folded)
     names, why = _inputs(source, topology, nodes, folded, given)
     specs = tuple(tensor_spec(topology.nodes[owner(name)], name) for name in names)
     emitted = emission.emit(source, topology, folded, nodes, inputs=names, outputs=wanted)
@@ -173,6 +178,20 @@ def _check_supported(where: str, nodes: Iterable[Node], folded: Folded, given: S
                 f"{where}: the outputs need the node {node.name!r}, whose op {node.op} {reason}; expected a "
                 "graph that computes its outputs from its inputs alone",
                 "Name outputs that do not depend on it (--outputs), or inputs that come after it (--inputs).",
+            )
+
+
+def _check_sizes(where: str, nodes: Iterable[Node], folded: Folded) -> None:
+    """Refuse tensors that the graph fills with one number and that no machine holds: emitters fold them."""
+    for node in nodes:
+        place = _FILLERS.get(node.op)
+        sizes = None if place is None else folded.constants.get(folded.root(node.inputs[place]))
+        elements = 1 if sizes is None else math.prod(int(size) for size in sizes().reshape(-1))
+        if elements > _MOST_ELEMENTS:
+            raise UnsupportedError(
+                f"{where}: the node {node.name!r} of op {node.op} makes a tensor of {elements:,} elements; "
+                f"expected at most {_MOST_ELEMENTS:,}",
+                "Name outputs that do not depend on it: --outputs NAME:0",
             )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from converters.errors import UnsupportedError
 from converters.tensorflow.dtypes import Array
 from converters.tensorflow.schema import new
 from converters.tensorflow.signature import TensorSpec
-from converters.tensorflow.tensors import set_tensor
+from converters.tensorflow.tensors import set_shape, set_tensor
 
 _LARGEST = (1 << 31) - (1 << 20)
 
@@ -42,6 +42,22 @@ class InferenceGraph:
     settings: Mapping[str, Array] = field(default_factory=dict, repr=False)
     bypassed: Mapping[str, str] = field(default_factory=dict)
     preprocessing: Mapping[str, Array] = field(default_factory=dict, repr=False)
+
+    def with_input_shapes(self, shapes: Sequence[tuple[int | None, ...] | None]) -> InferenceGraph:
+        """Return the graph with these shapes for its inputs, where the graph itself does not say them."""
+        specs = tuple(
+            replace(spec, shape=shape) if spec.shape is None else spec
+            for spec, shape in zip(self.inputs, shapes, strict=True)
+        )
+        graph = new("GraphDef")
+        graph.CopyFrom(self.graph_def)
+        placeholders = {f"{node.name}:0": node for node in graph.node}
+        for spec in specs:
+            if spec.shape is not None:
+                shape = placeholders[spec.name].attr["shape"].shape
+                shape.Clear()
+                set_shape(shape, spec.shape)
+        return replace(self, graph_def=graph, inputs=specs)
 
     def with_weights(self) -> bytes:
         """Return the serialized GraphDef with every weight in it as a constant.

@@ -14,8 +14,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.errors import SourceError
+from converters.errors import SourceError, UnsupportedError
 
+# Running a source must do nothing but compute. TensorFlow marks most operations that do more as stateful;
+# of these, variables, random numbers, lists within the graph and control flow are harmless.
+_HARMLESS = (
+    *("Variable", "VarHandleOp", "VarIsInitializedOp", "IsVariableInitialized", "ReadVariableOp", "Assign"),
+    *(
+        "Random",
+        "TruncatedNormal",
+        "ParameterizedTruncatedNormal",
+        "Multinomial",
+        "Stateless",
+        "StatefulPartitionedCall",
+    ),
+    *(
+        "TensorArray",
+        "Stack",
+        "TensorList",
+        "While",
+        "If",
+        "Case",
+        "PartitionedCall",
+        "Placeholder",
+        "Resource",
+    ),
+    *("Restore", "HashTable", "MutableHashTable", "LookupTable", "Assert", "DestroyTemporaryVariable"),
+)
+# These are not marked, or begin like a harmless one.
+_HARMFUL = frozenset(
+    {
+        "ReadFile",
+        "MatchingFiles",
+        "Print",
+        "PrintV2",
+        "DebugIdentity",
+        "DebugIdentityV2",
+        "StatefulStandardPipe",
+    }
+)
 _NOT_A_REASON = ("Graph execution error", "Detected at node", "Node:")
 
 
@@ -43,18 +80,20 @@ def run(
     import tensorflow as tf
 
     try:
-        return _values(_open(graph, prefix), settings, bypassed, feeds, fetches)
+        return _values(graph, _open(graph, prefix), settings, bypassed, feeds, fetches)
     except tf.errors.OpError as error:
-        raise SourceError(f"TensorFlow cannot run the source: {_reason(error.message)}") from error
+        raise SourceError(f"{graph}: TensorFlow cannot run it: {_reason(error.message)}") from error
 
 
 def _values(
+    where: str,
     session: Any,
     settings: Mapping[str, NDArray[Any]],
     bypassed: Mapping[str, str],
     feeds: Mapping[str, NDArray[Any]],
     fetches: Sequence[str],
 ) -> dict[str, NDArray[Any]]:
+    _refuse_side_effects(where, session.graph, [*fetches, *bypassed.values()])
     fed = dict(feeds)
     for name, value in settings.items():
         operation = session.graph.get_tensor_by_name(name).op
@@ -66,6 +105,13 @@ def _values(
         fed[name] = session.run(stand_in, feed_dict=fed)
     values = session.run(list(fetches), feed_dict=fed)
     return {name: np.asarray(value) for name, value in zip(fetches, values, strict=True)}
+
+
+def shapes(graph: str, prefix: str | None, names: Sequence[str]) -> list[tuple[int | None, ...] | None]:
+    """The shapes that TensorFlow works out for tensors of the source; None for an unknown rank."""
+    found = _open(graph, prefix).graph
+    known = [found.get_tensor_by_name(name).shape for name in names]
+    return [None if shape.rank is None else tuple(shape.as_list()) for shape in known]
 
 
 @functools.cache
@@ -84,8 +130,44 @@ def _open(graph: str, prefix: str | None) -> Any:
         for node in meta.graph_def.node:
             node.device = ""
         tf.import_graph_def(meta.graph_def, name="")
+        _refuse_side_effects(graph, session.graph, [meta.saver_def.restore_op_name])
         session.run(meta.saver_def.restore_op_name, {meta.saver_def.filename_tensor_name: prefix})
     return session
+
+
+def _refuse_side_effects(where: str, graph: Any, names: Sequence[str]) -> None:
+    """Refuse to run what would touch files, Python, or another process on the way to these tensors.
+
+    Raises:
+        UnsupportedError: It names the operation.
+    """
+    pending = [graph.get_operation_by_name(name.partition(":")[0]) for name in names]
+    seen = set()
+    while pending:
+        operation = pending.pop()
+        if operation.name in seen:
+            continue
+        seen.add(operation.name)
+        _refuse_harmful(where, operation.name, operation.type, operation.op_def.is_stateful)
+        pending += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
+    for function in graph.as_graph_def().library.function:
+        for node in function.node_def:
+            _refuse_harmful(where, f"{function.signature.name}/{node.name}", node.op, _is_stateful(node.op))
+
+
+def _is_stateful(op: str) -> bool:
+    from tensorflow.python.framework import op_def_registry
+
+    known = op_def_registry.get(op)
+    return known is not None and bool(known.is_stateful)
+
+
+def _refuse_harmful(where: str, name: str, op: str, stateful: bool) -> None:
+    if op in _HARMFUL or (stateful and not op.startswith(_HARMLESS)):
+        raise UnsupportedError(
+            f"{where}: was not run: its node {name!r} of op {op} may touch files or another process",
+            "--no-verify converts it without running it.",
+        )
 
 
 def _assign(variable: Any, value: NDArray[Any]) -> Any:

@@ -16,6 +16,8 @@ _COMPARISONS = frozenset(
     | {"LogicalAnd", "LogicalOr", "LogicalNot", "IsNan", "IsInf", "IsFinite", "InTopK", "InTopKV2"}
 )
 _TYPE_ATTRS = ("dtype", "out_type", "output_type", "DstT", "Tparams", "T")
+# Calls, conditionals and loops have a type for each output.
+_TYPE_LISTS = ("Tout", "T")
 _INDICES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 _ARGS = frozenset({"ArgMax", "ArgMin", "Where"})
 
@@ -30,6 +32,10 @@ def output_type(node: Node, place: int = 0) -> int:
         return node.type("output_type") or _INT64
     if node.op in ("Merge", "RefMerge", "TopKV2", "TopK") and place == 1:
         return _INT32
+    for name in _TYPE_LISTS:
+        types = node.attr(name)
+        if types is not None and types.WhichOneof("value") == "list" and place < len(types.list.type):
+            return int(types.list.type[place])
     return node.type(*_TYPE_ATTRS)
 
 

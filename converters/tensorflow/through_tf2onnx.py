@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from converters.errors import UnsupportedError
+
 
 def emit(graph_def: bytes, inputs: Sequence[str], outputs: Sequence[str], opset: int) -> bytes:
     """Convert a frozen graph whose weights are placeholders.
@@ -20,10 +22,19 @@ def emit(graph_def: bytes, inputs: Sequence[str], outputs: Sequence[str], opset:
 
     Returns:
         The serialized ModelProto.
+
+    Raises:
+        UnsupportedError: tf2onnx does not know the opset.
     """
     import tensorflow as tf
     import tf2onnx
 
+    newest = max(tf2onnx.constants.OPSET_TO_IR_VERSION)
+    if opset > newest:
+        raise UnsupportedError(
+            f"opset {opset} is not known to tf2onnx {tf2onnx.__version__}; expected at most {newest}",
+            f"--opset {newest}",
+        )
     graph = tf.compat.v1.GraphDef.FromString(graph_def)
     model, _ = tf2onnx.convert.from_graph_def(
         graph, input_names=list(inputs), output_names=list(outputs), opset=opset

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from inspector.cli import options, output
-from inspector.errors import NotEqualError
+from inspector.errors import NotEqualError, OptionError
 
 
 def convert(
@@ -17,6 +17,7 @@ def convert(
         typer.Argument(
             help="A tflearn or TensorFlow 1 checkpoint (prefix, .meta or folder), or a frozen graph (.pb).",
             show_default=False,
+            readable=False,
         ),
     ],
     out: Annotated[
@@ -59,8 +60,9 @@ def convert(
     inspector convert frozen.pb -o net.onnx --outputs logits:0
     """
     from inspector.conversion import convert as run
+    from inspector.conversion import default_output
 
-    _check_certificate(certificate, force)
+    _check_certificate(certificate, out or default_output(source), force)
     try:
         with output.stages(quiet) as stage:
             conversion = run(
@@ -96,11 +98,14 @@ def _names(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
 
 
-def _check_certificate(path: Path | None, force: bool) -> None:
+def _check_certificate(path: Path | None, out: Path, force: bool) -> None:
     from converters.files import check_output
 
-    if path is not None:
-        check_output(path, force=force)
+    if path is None:
+        return
+    if path.resolve() == out.resolve():
+        raise OptionError(f"{path}: is the model's own file; expected another name for the certificate")
+    check_output(path, force=force)
 
 
 def _write(path: Path, text: str) -> None:

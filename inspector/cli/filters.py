@@ -33,8 +33,13 @@ def filters(
         ),
     ] = None,
     kind: Annotated[
-        str, typer.Option("--format", help="What the files of a folder are: png, svg, html or npy.")
-    ] = "png",
+        str | None,
+        typer.Option(
+            "--format",
+            help="What a file is that -o does not name: png, svg, html or npy.",
+            show_default="png",
+        ),
+    ] = None,
     select: Annotated[
         str | None,
         typer.Option("--filters", help="Filters: 0-15,40.", show_default="all", rich_help_panel=_WHICH),
@@ -105,12 +110,13 @@ def filters(
         "style": style,
     }
     opened = load(model)
+    _refuse_unclear(layer, out, kind, select, channels)
+    suffix = f".{(kind or 'png').removeprefix('.').lower()}"
     if layer is None:
-        _refuse_choice_of_kernels(select, channels)
-        _all(opened, out, f".{kind.removeprefix('.')}", reduce, sort, picture, as_json, quiet, force)
+        _all(opened, out, suffix, reduce, sort, picture, as_json, quiet, force)
         return
     found = opened.filters(layer, select=select, channels=channels, reduce=reduce, sort=sort)
-    path = found.save(out or _default_file(layer, kind), force=force, **picture)
+    path = found.save(out or _default_file(layer, suffix), force=force, **picture)
     _say(found.notes, found.warnings, quiet)
     if as_json:
         output.json({**found.to_dict(), "path": str(path)})
@@ -151,17 +157,30 @@ def _all(
         raise typer.Exit(SOME_FAILED if written else 1)
 
 
-def _refuse_choice_of_kernels(select: str | None, channels: str | None) -> None:
+def _refuse_unclear(
+    layer: str | None, out: Path | None, kind: str | None, select: str | None, channels: str | None
+) -> None:
+    """Refuse options that only make sense with a layer, or only without."""
+    from inspector.filters import SUFFIXES
+
+    if layer is not None:
+        if out is not None and kind is not None and out.suffix.lower().removeprefix(".") != kind.lower():
+            raise OptionError(f"{out} and --format {kind} ask for two kinds of file", "Leave out --format.")
+        return
     if select is not None or channels is not None:
         raise OptionError(
             "--filters and --channels choose kernels of one layer, and no layer is named", "Add -l LAYER."
         )
+    if out is not None and out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise OptionError(
+            f"{out} names a file, and no layer is named to put into it", "Add -l LAYER, or name a folder."
+        )
 
 
-def _default_file(layer: str, kind: str) -> Path:
+def _default_file(layer: str, suffix: str) -> Path:
     from inspector.safe_names import file_names
 
-    return Path(f"{file_names([layer])[0]}.{kind.removeprefix('.')}")
+    return Path(file_names([layer])[0] + suffix)
 
 
 def _say(notes: Sequence[str], warnings: Sequence[str], quiet: bool) -> None:

@@ -32,13 +32,13 @@ def complete_colormap(incomplete: str) -> list[str]:
     return [name for name in NAMES if name.startswith(incomplete)]
 
 
-ModelPath = Annotated[Path, typer.Argument(help="An ONNX file.", show_default=False)]
+ModelPath = Annotated[Path, typer.Argument(help="An ONNX file.", show_default=False, readable=False)]
 LayerName = Annotated[
     str | None,
     typer.Option("--layer", "-l", help="A layer's name.", autocompletion=complete_layer, show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results, warnings and errors.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 
 _PIXELS = "From pixels to the tensor"

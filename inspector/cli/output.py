@@ -21,32 +21,43 @@ _LONGEST_NAME, _LONGEST_LINE = 120, 2000
 _PIPE_WIDTH = 10_000
 
 
+def _say(text: str) -> None:
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
 def data(text: str) -> None:
-    """Write a line of results."""
-    sys.stdout.write(text + "\n")
+    """Write a line of results; what the terminal's encoding lacks is escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
-def json(value: object) -> None:
-    """Write results as JSON."""
-    data(json_module.dumps(value, indent=2, ensure_ascii=False))
+def json(value: object, *, indent: int | None = 2) -> None:
+    """Write results as JSON, valid wherever stdout goes."""
+    text = json_module.dumps(value, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json_module.dumps(value, indent=indent)
+    data(text)
 
 
 def note(text: str, *, quiet: bool = False) -> None:
     """Say what was done."""
     if not quiet:
-        sys.stderr.write(_lines(text) + "\n")
+        _say(_lines(text) + "\n")
 
 
 def warning(text: str) -> None:
     """Say what the user should know although the work goes on."""
-    sys.stderr.write(f"{_styled('warning:', '33')} {_lines(text)}\n")
+    _say(f"{_styled('warning:', '33')} {_lines(text)}\n")
 
 
 def error(message: str, hint: str) -> None:
     """Say what stopped the work, and what helps."""
-    sys.stderr.write(f"{_styled('error:', '31')} {_lines(message)}\n")
+    _say(f"{_styled('error:', '31')} {_lines(message)}\n")
     if hint:
-        sys.stderr.write("  " + _lines(hint).replace("\n", "\n  ") + "\n")
+        _say("  " + _lines(hint).replace("\n", "\n  ") + "\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[str] = ()) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -35,8 +35,9 @@ def predict(
     ],
     top: Annotated[int, typer.Option("--top", "-k", help="How many classes to show.", min=1)] = 5,
     form: Annotated[
-        Form, typer.Option("--format", help="A table for reading, or one for programs.")
-    ] = "table",
+        Form | None,
+        typer.Option("--format", help="A table for reading, or one for programs.", show_default="table"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
     scores: Annotated[
         str | None, typer.Option(help="The model's output that holds the scores.", show_default="found")
@@ -74,6 +75,10 @@ def predict(
     from inspector.model import load
     from inspector.predictor import Predictor
 
+    if as_json and form not in (None, "jsonl"):
+        raise typer.BadParameter(f"--json and --format {form} ask for two forms", param_hint="--json")
+    if math.isnan(time_limit):
+        raise typer.BadParameter("nan is no number of seconds", param_hint="--time-limit")
     predictor = Predictor(
         load(model),
         top,
@@ -89,7 +94,7 @@ def predict(
     for sentence in (predictor.assumed, *predictor.warnings):
         if sentence:
             output.warning(sentence)
-    failed = _show(predictor, names, sources, "jsonl" if as_json else form, quiet)
+    failed = _show(predictor, names, sources, "jsonl" if as_json else form or "table", quiet)
     if failed:
         output.note(f"{failed} of {len(sources)} pictures failed", quiet=quiet)
         raise typer.Exit(SOME_FAILED)
@@ -142,7 +147,7 @@ def _table(names: list[str]) -> Writer:
 
 
 def _jsonl(names: list[str]) -> Writer:
-    return lambda result: output.data(json.dumps(result.to_dict(), ensure_ascii=False))
+    return lambda result: output.json(result.to_dict(), indent=None)
 
 
 def _csv(names: list[str]) -> Writer:

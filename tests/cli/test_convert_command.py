@@ -70,6 +70,13 @@ def test_an_existing_output_or_certificate_is_kept_unless_force_is_given(inspect
     assert not (tmp_path / "n.onnx").exists()
 
 
+def test_the_certificate_does_not_replace_the_model(inspector, zoo, tmp_path):
+    said = inspector("convert", zoo / "notebook", "-o", "n.onnx", "--certificate", tmp_path / "n.onnx")
+    message = f"{tmp_path / 'n.onnx'}: is the model's own file; expected another name for the certificate"
+    assert (said.code, said.err) == (1, f"error: {message}\n")
+    assert not (tmp_path / "n.onnx").exists()
+
+
 def test_a_difference_exits_with_1_keeps_the_certificate_and_writes_no_model(
     inspector, zoo, tmp_path, monkeypatch
 ):

@@ -97,3 +97,20 @@ def test_completion_without_a_readable_model_offers_nothing():
 
     assert complete_layer(Context(), "") == []
     assert "gray" in complete_colormap("g")
+
+
+def test_a_file_is_not_taken_for_a_folder(inspector, net, tmp_path):
+    said = inspector("filters", net, "-o", "k.png")
+    assert said.code == 1
+    assert said.err == (
+        "error: k.png names a file, and no layer is named to put into it\n  Add -l LAYER, or name a folder.\n"
+    )
+    assert not (tmp_path / "k.png").exists()
+
+
+def test_two_kinds_for_one_file_are_refused(inspector, net):
+    said = inspector("filters", net, "-l", "conv_1", "-o", "k.png", "--format", "svg")
+    assert (said.code, said.err.splitlines()[0]) == (
+        1,
+        "error: k.png and --format svg ask for two kinds of file",
+    )

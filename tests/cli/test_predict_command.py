@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -86,3 +89,30 @@ def test_a_missing_picture_alone_is_an_error_and_among_others_a_failure(inspecto
     among = inspector("predict", ready, "no.png", pictures / "1.png")
     assert among.code == 3
     assert len(among.out.splitlines()) == 1
+
+
+def test_two_forms_or_a_limit_that_is_no_number_are_usage_errors(inspector, ready, pictures):
+    assert inspector("predict", ready, pictures / "1.png", "--json", "--format", "csv").code == 2
+    assert inspector("predict", ready, pictures / "1.png", "--time-limit", "nan").code == 2
+
+
+def test_labels_that_the_terminal_cannot_show_are_escaped(ready, pictures, tmp_path):
+    (tmp_path / "labels.txt").write_text("кот\n猫\ncat\n", encoding="utf-8")
+    words = [
+        sys.executable,
+        "-m",
+        "inspector",
+        "predict",
+        ready,
+        pictures / "1.png",
+        "--labels",
+        tmp_path / "labels.txt",
+    ]
+    for encoding in ("ascii", "cp1252"):
+        env = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+        done = subprocess.run([str(word) for word in words], capture_output=True, env=env)
+        assert done.returncode == 0
+        assert b"\\u732b" in done.stdout
+        done = subprocess.run([*(str(word) for word in words), "--json"], capture_output=True, env=env)
+        names = {row["label"] for row in json.loads(done.stdout)["predictions"]}
+        assert names == {"кот", "猫", "cat"}

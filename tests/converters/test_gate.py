@@ -20,14 +20,14 @@ def model(*nodes):
 
 def refusal(*nodes):
     with pytest.raises(UnsupportedError) as caught:
-        gate.check_nodes(model(*nodes))
+        gate.check_nodes(model(*nodes), "net.pb")
     return caught.value.message
 
 
 def test_a_plain_model_passes_all_checks(tmp_path):
     good = model(helper.make_node("Relu", ["x"], ["y"]))
     save(good, tmp_path / "m.onnx")
-    assert gate.check_nodes(good) == ("no foreign operator", "nothing random")
+    assert gate.check_nodes(good, "net.pb") == ("no foreign operator", "nothing random")
     assert gate.check_file(tmp_path / "m.onnx") == ("onnx.checker",)
     passed = gate.check_answers(Runtime(tmp_path / "m.onnx"), FEEDS)
     assert passed == ("opens in onnxruntime", "the same answer twice")
@@ -40,7 +40,7 @@ def test_operators_that_are_not_onnx_are_named_once_with_their_layers():
     second = helper.make_node("ExtractImagePatches", ["a"], ["b"], name="n2")
     third = helper.make_node("Custom", ["b"], ["y"], name="n3", domain="ai.somebody")
     found = "ExtractImagePatches in conv_1, n2; Custom in n3"
-    expected = f"the graph holds operations that have no ONNX counterpart: {found}"
+    expected = f"net.pb: holds operations that have no ONNX counterpart: {found}"
     assert refusal(first, second, third) == expected
 
 
@@ -53,14 +53,14 @@ def test_random_operators_are_refused_in_subgraphs_too():
         [helper.make_node("RandomNormalLike", ["x"], ["z"], name="noise")], "b", [], [Y]
     )
     assert refusal(helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)) == (
-        "the graph draws random numbers when it runs: RandomNormalLike in noise"
+        "net.pb: draws random numbers when it runs: RandomNormalLike in noise"
     )
 
 
 def test_a_dropout_that_is_switched_on_is_random_and_one_that_is_not_is_fine():
-    gate.check_nodes(model(helper.make_node("Dropout", ["x"], ["y"], name="d")))
+    gate.check_nodes(model(helper.make_node("Dropout", ["x"], ["y"], name="d")), "net.pb")
     on = helper.make_node("Dropout", ["x", "ratio", "training"], ["y"], name="d")
-    assert refusal(on) == "the graph draws random numbers when it runs: Dropout in d"
+    assert refusal(on) == "net.pb: draws random numbers when it runs: Dropout in d"
 
 
 def test_what_onnx_itself_finds_wrong_is_told(tmp_path):
