@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -10,6 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+PYTHON = sys.executable
+INSPECTOR = Path(sys.executable).with_name("inspector.exe" if os.name == "nt" else "inspector")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,22 @@ class Row:
         return f"{verdict} {figure}  {self.what}: {self.detail}"
 
 
+# A process starts with the peak memory of the one that made it, so a small one in between makes it.
+_LAUNCHER = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+process = subprocess.Popen(
+    sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+)
+if hasattr(os, "wait4"):
+    _, status, resources = os.wait4(process.pid, 0)
+    code, peak = os.waitstatus_to_exitcode(status), resources.ru_maxrss
+else:
+    code, peak = process.wait(), None
+print(json.dumps([code, time.perf_counter() - began, peak]))
+"""
+
+
 def run(command: Sequence[str | Path], *, cwd: Path | None = None) -> Usage:
     """Run a command to its end, output thrown away.
 
@@ -58,22 +78,14 @@ def run(command: Sequence[str | Path], *, cwd: Path | None = None) -> Usage:
         subprocess.CalledProcessError: It failed.
     """
     words = [str(word) for word in command]
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, cwd=cwd
+    said = subprocess.run(
+        [PYTHON, "-IS", "-c", _LAUNCHER, *words], stdout=subprocess.PIPE, cwd=cwd, check=True
     )
-    if not hasattr(os, "wait4"):
-        code, peak = process.wait(), float("nan")
-    else:
-        _, status, resources = os.wait4(process.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        # Linux counts in KB, macOS in bytes.
-        peak = resources.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-        process.returncode = code
-    seconds = time.perf_counter() - began
+    code, seconds, peak = json.loads(said.stdout)
     if code:
         raise subprocess.CalledProcessError(code, words)
-    return Usage(seconds, peak)
+    # Linux counts in KB, macOS in bytes.
+    return Usage(seconds, float("nan") if peak is None else peak / (1e6 if sys.platform == "darwin" else 1e3))
 
 
 def alternate(
@@ -99,7 +111,3 @@ def timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-PYTHON = sys.executable
-INSPECTOR = Path(sys.executable).with_name("inspector.exe" if os.name == "nt" else "inspector")
