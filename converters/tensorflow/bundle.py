@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from converters.errors import SourceError
 from converters.files import check_file
-from converters.tensorflow.checkpoint import AGAIN, Checkpoint, Variable
 from converters.tensorflow.crc32c import crc32c, mask, unmask
 from converters.tensorflow.dtypes import DT_STRING, Array, base, to_numpy
 from converters.tensorflow.parts import assemble, extents, slice_key
@@ -26,6 +25,7 @@ from converters.tensorflow.schema import parse
 from converters.tensorflow.snappy import varint
 from converters.tensorflow.table import read_table
 from converters.tensorflow.tensors import static_shape
+from converters.tensorflow.variables import AGAIN, Checkpoint, Variable
 
 _BIG_ENDIAN = 1
 _VERSION = 1  # kTensorBundleVersion

@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeAlias
 from converters.errors import SourceError, UnsupportedError
 from converters.files import check_file
 from converters.tensorflow import locate
-from converters.tensorflow.checkpoint import Checkpoint, open_checkpoint
+from converters.tensorflow.checkpoint import open_checkpoint
 from converters.tensorflow.schema import new, parse
+from converters.tensorflow.variables import Checkpoint
 
 __all__ = ["Collections", "Kind", "Saver", "SourceGraph", "read_source", "recognise"]
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from converters.errors import SourceError
 from converters.files import check_file
-from converters.tensorflow.checkpoint import AGAIN, Checkpoint, Variable
 from converters.tensorflow.dtypes import Array, DType, to_numpy
 from converters.tensorflow.parts import Extent, assemble, extents
 from converters.tensorflow.schema import parse
 from converters.tensorflow.table import read_table
 from converters.tensorflow.tensors import static_shape
+from converters.tensorflow.variables import AGAIN, Checkpoint, Variable
 
 _Piece: TypeAlias = "tuple[Path, tuple[Extent, ...], memoryview]"
 
