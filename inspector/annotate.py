@@ -84,15 +84,15 @@ def _fitting(model: Model, labels: Labels) -> Labels:
 
 
 def _merged(model: Model, given: Preprocess | Fields) -> Preprocess:
-    value = picture_input(model.file)
+    value, where = picture_input(model.file), str(model.path)
     if isinstance(given, Preprocess):
         merged = given
     else:
         try:
-            base = declared_in(model.file.metadata, str(model.path))
+            base = declared_in(model.file.metadata, where)
         except ModelError:
             # A broken declaration is what this command is there to mend.
             base = None
-        merged = (base or default_for(value, given.get("channels"))).changed(given)
-    merged.check(value)
+        merged = (base or default_for(value, given.get("channels"), where=where)).changed(given)
+    merged.check(value, where=where)
     return merged

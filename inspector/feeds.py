@@ -23,6 +23,9 @@ _NUMPY_LACKS = frozenset(
 )
 
 
+_FEEDS = "Give one array for each input: session.run({name: array, ...})."
+
+
 def checked_feeds(
     path: Path, inputs: Sequence[Value], feeds: Mapping[str, NDArray[np.generic]]
 ) -> dict[str, NDArray[np.generic]]:
@@ -42,10 +45,12 @@ def checked_feeds(
     known = [value.name for value in inputs]
     strange = next((name for name in feeds if name not in known), None)
     if strange is not None:
-        raise RunError(f"{path}: has no input {quoted(strange)}; expected {_names(known)}")
+        raise RunError(f"{path}: has no input {quoted(strange)}; expected {_names(known)}", _FEEDS)
     missing = [name for name in known if name not in feeds]
     if missing:
-        raise RunError(f"{path}: the input {quoted(missing[0])} is not given; expected {_names(known)}")
+        raise RunError(
+            f"{path}: the input {quoted(missing[0])} is not given; expected {_names(known)}", _FEEDS
+        )
     return {value.name: _checked(path, value, np.asarray(feeds[value.name])) for value in inputs}
 
 
@@ -58,17 +63,22 @@ def _checked(path: Path, value: Value, array: NDArray[np.generic]) -> NDArray[np
         if not fits:
             raise RunError(
                 f"{path}: the input {quoted(value.name)} takes the shape {show(value.shape)}; "
-                f"given {show(array.shape)}"
+                f"given {show(array.shape)}",
+                "Give an array of that shape; an axis with a name or ? may have any size.",
             )
     if value.dtype is None or value.dtype == DataType.STRING:
         return array
     if value.dtype in _NUMPY_LACKS:
         raise RunError(
-            f"{path}: the input {quoted(value.name)} takes {value.dtype.name}, which numpy does not have"
+            f"{path}: the input {quoted(value.name)} takes {value.dtype.name}, which numpy does not have",
+            "Export the model with inputs of float32 or float16.",
         )
     wanted = value.dtype.numpy
     if not np.can_cast(array.dtype, wanted, "same_kind"):
-        raise RunError(f"{path}: the input {quoted(value.name)} takes {wanted}; given {array.dtype}")
+        raise RunError(
+            f"{path}: the input {quoted(value.name)} takes {wanted}; given {array.dtype}",
+            f"Convert it: array.astype({str(wanted)!r})",
+        )
     return np.ascontiguousarray(array, wanted)
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from converters.files import check_file
 from inspector.errors import FileError, ModelError, OptionError
+from inspector.onnxfile.source import READABLE, counted
 
 KEY = "inspector.labels"
 # ultralytics writes Python's repr of a dict under this key.
@@ -47,7 +48,7 @@ class Labels:
             OptionError: There is no name at all.
         """
         if not any(self.names):
-            raise OptionError("the labels hold no name; expected one for each class")
+            raise OptionError("the labels hold no name; expected one for each class", _HINT)
 
     def __len__(self) -> int:
         """The number of classes."""
@@ -99,9 +100,11 @@ class Labels:
         try:
             text = found.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
-            raise FileError(f"{found}: is not UTF-8 text; expected a list of labels") from None
+            raise FileError(
+                f"{found}: is not UTF-8 text; expected a list of labels", "Save it as UTF-8."
+            ) from None
         except OSError as error:
-            raise FileError(f"{found}: cannot be read: {error.strerror}") from error
+            raise FileError(f"{found}: cannot be read: {error.strerror}", READABLE) from error
         try:
             if text.lstrip().startswith(("[", "{")):
                 return cls(_from_json(text))
@@ -156,10 +159,12 @@ class Labels:
             return None
         if self.declared:
             return (
-                f"{where}: declares {len(self)} labels for {classes} classes; class numbers are shown instead"
+                f"{where}: declares {counted(len(self), 'label')} for {counted(classes, 'class')}; "
+                "class numbers are shown instead"
             )
         raise OptionError(
-            f"{where}: has {classes} classes, but {len(self)} labels are given",
+            f"{where}: has {counted(classes, 'class')}, but {counted(len(self), 'label')} "
+            f"{'is' if len(self) == 1 else 'are'} given",
             "Give one label per class, in the order of the model's output.",
         )
 

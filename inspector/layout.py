@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from inspector.choices import Channels
 from inspector.errors import ImageError, OptionError
-from inspector.onnxfile.source import quoted
+from inspector.onnxfile.source import AGAIN, quoted
 
 if TYPE_CHECKING:
     from inspector.onnxfile.graph import Dimension, Value
     from inspector.onnxfile.model_file import OnnxFile
+
+_FEED = "Run it from Python, which takes any input: inspector.session.Session(model.file).run({...})."
 
 Axes: TypeAlias = Literal["NCHW", "NHWC", "NHW", "CHW", "HWC", "NF"]
 
@@ -36,7 +38,7 @@ class Layout:
     batch: int | None
 
 
-def layout_of(value: Value, channels: Channels | None = None) -> Layout:
+def layout_of(value: Value, channels: Channels | None = None, *, where: str = "") -> Layout:
     """Tell the axes of an input that takes pictures.
 
     With four axes, channels are last when the last axis is 1 or 3, and second when the second is. With
@@ -46,40 +48,39 @@ def layout_of(value: Value, channels: Channels | None = None) -> Layout:
     Args:
         value: The input as declared.
         channels: What is known of the channels, if anything.
+        where: The model's path, for messages.
 
     Raises:
         ImageError: The input's shape is not that of pictures, or can be read in two ways.
         OptionError: The shape has another number of channels than `channels`.
     """
-    shape = value.shape
+    shape, subject = value.shape, input_name(value, where)
     if shape is None:
-        raise ImageError(f"input {quoted(value.name)} does not declare its shape; expected that of pictures")
+        raise ImageError(f"{subject} does not declare its shape; expected that of pictures", _FEED)
+    subject = f"{subject} has the shape {show(shape)}"
     sizes = tuple(size if isinstance(size, int) else None for size in shape)
     if any(size is not None and size < 1 for size in sizes):
-        raise ImageError(f"input {quoted(value.name)} has the shape {show(shape)}; expected positive sizes")
+        raise ImageError(f"{subject}; expected positive sizes", AGAIN)
     found = _candidates(sizes, channels)
     if not found and len(sizes) == 2 and channels != "gray" and _square(sizes[1]):
         raise ImageError(
-            f"input {quoted(value.name)} has the shape {show(shape)}, which may be flattened grey pictures; "
-            "expected a declaration that it is",
+            f"{subject}, which may be flattened grey pictures; expected a declaration that it is",
             "Add --channels gray, or set it with inspector annotate.",
         )
     if not found:
         raise ImageError(
-            f"input {quoted(value.name)} has the shape {show(shape)}; expected pictures: "
-            "(batch, height, width, channels) or (batch, channels, height, width) with 1 or 3 channels"
+            f"{subject}; expected pictures: (batch, height, width, channels) or "
+            "(batch, channels, height, width) with 1 or 3 channels",
+            _FEED,
         )
     if len(found) > 1:
         names = " or ".join(layout.axes for layout in found)
-        raise ImageError(
-            f"input {quoted(value.name)} has the shape {show(shape)}, which may be {names}; expected one"
-        )
+        raise ImageError(f"{subject}, which may be {names}; expected one", _FEED)
     layout = found[0]
     wanted = None if channels is None else 1 if channels == "gray" else 3
     if wanted is not None and wanted != layout.channels:
         raise OptionError(
-            f"input {quoted(value.name)} has the shape {show(shape)}, that is {_count(layout.channels)}; "
-            f"channels {channels!r} gives {_count(wanted)}",
+            f"{subject}, that is {_count(layout.channels)}; channels {channels!r} gives {_count(wanted)}",
             "Use --channels gray for one channel, --channels rgb or bgr for three.",
         )
     return layout
@@ -96,12 +97,17 @@ def picture_input(file: OnnxFile) -> Value:
     if len(inputs) == 1:
         return inputs[0]
     if not inputs:
-        raise ImageError(f"{file.path}: has no input; expected one for pictures")
+        raise ImageError(f"{file.path}: has no input; expected one for pictures", _FEED)
     shown = ", ".join(f"{quoted(value.name)} {show(value.shape)}" for value in inputs[:8])
     raise ImageError(
         f"{file.path}: has {len(inputs)} inputs: {shown}; expected one for pictures",
-        "Feed all of them from Python: inspector.session.Session(model.file).run({...}).",
+        _FEED,
     )
+
+
+def input_name(value: Value, where: str) -> str:
+    """An input as a sentence about it begins, with the model's path if that is known."""
+    return f"{where}: the input {quoted(value.name)}" if where else f"the input {quoted(value.name)}"
 
 
 def show(shape: tuple[Dimension, ...] | None) -> str:

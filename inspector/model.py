@@ -81,7 +81,7 @@ class Model:
         """Open the model for running; asked again for the same, the same session is returned.
 
         Args:
-            threads: How many threads one run uses; None for one for each core.
+            threads: How many threads one run uses, at most one for each core; None for as many.
             time_limit: Seconds that one run may take; None for any time.
         """
         from inspector.session import Session
@@ -173,7 +173,9 @@ class Model:
     def _repr_html_(self) -> str:
         import html
 
-        return f"<p><b>{html.escape(self.path.name)}</b></p>{self.layers._repr_html_()}"
+        from inspector.safe_names import printable
+
+        return f"<p><b>{html.escape(printable(self.path.name))}</b></p>{self.layers._repr_html_()}"
 
 
 def load(path: str | os.PathLike[str]) -> Model:

@@ -10,6 +10,7 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
+from inspector.errors import FileError, ImageError
 from inspector.images import ImageSource, find_images, stands_for_many
 
 Images: TypeAlias = "ImageSource | Iterable[ImageSource]"
@@ -36,11 +37,12 @@ def list_pictures(images: Images) -> PictureList:
 
     Args:
         images: A path, folder, glob, a file's bytes, a Pillow image, an array, an array (N, H, W, C) of
-            several, or an iterable of all these, which is read only as far as it is used.
+            several, or an iterable of all these, which is read only as far as it is used. A folder or glob
+            in such an iterable that holds no picture is listed as if it were one, and fails by itself.
 
     Raises:
-        FileError: The one file given does not exist.
-        ImageError: A folder or glob holds no picture.
+        FileError: The one file given does not exist, or the path is empty.
+        ImageError: The one folder or glob given holds no picture.
     """
     if isinstance(images, (str, os.PathLike)):
         single = not stands_for_many(images)
@@ -61,6 +63,14 @@ def _named(images: Iterable[ImageSource]) -> Iterator[Named]:
         if not isinstance(source, (str, os.PathLike)):
             yield f"image {index}", source
         elif stands_for_many(source):
-            yield from ((str(path), path) for path in find_images(source))
+            yield from _found(source)
         else:
             yield os.fspath(source), source
+
+
+def _found(spec: str | os.PathLike[str]) -> list[Named]:
+    """The pictures of a folder or glob, or the thing itself when it holds none: decoding it says so."""
+    try:
+        return [(str(path), path) for path in find_images(spec)]
+    except (FileError, ImageError):
+        return [(os.fspath(spec), spec)]

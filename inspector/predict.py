@@ -42,7 +42,7 @@ def predict(
         labels: Class names or a file of them; None for those that the model declares.
         output: The value that holds the class scores; None to find it.
         batch_size: Pictures in one run; None to choose.
-        threads: How many threads to use in all; None for one for each core.
+        threads: How many threads to use in all, at most one for each core; None for as many.
         time_limit: Seconds that one run may take; None for any time.
         fast_decode: Whether JPEGs are decoded at a reduced scale: about twice as fast, slightly other pixels.
 

@@ -132,7 +132,7 @@ class Predictions(Sequence[Prediction]):
         """Write one JSON object per line (.jsonl), one JSON document (.json), or CSV (.csv).
 
         Pictures that failed stand at the end. In CSV, text that a spreadsheet would take for a formula starts
-        with an apostrophe.
+        with an apostrophe, and control characters are escaped.
 
         Args:
             path: The file; its suffix decides the form.
@@ -155,7 +155,10 @@ class Predictions(Sequence[Prediction]):
         elif path.suffix.lower() == ".csv":
             text = csv_text([CSV_HEADER, *(row for item in everything for row in item.to_rows())])
         else:
-            raise OptionError(f"{path}: has the suffix {path.suffix!r}; expected .jsonl, .json or .csv")
+            raise OptionError(
+                f"{path}: has the suffix {path.suffix!r}; expected .jsonl, .json or .csv",
+                "Name it predictions.csv, for example.",
+            )
         with replacing(path, force=force) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
         return path
@@ -186,14 +189,19 @@ def _round(probability: np.float32) -> float:
 
 
 def _cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
+    """Text on one line that neither a spreadsheet takes for a formula nor a terminal for a command."""
+    shown = _visible(text)
+    return f"'{shown}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else shown
+
+
+def _visible(text: str) -> str:
+    """Text of which control characters, and marks that turn the direction of writing, are escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _escape(text: str) -> str:
-    """Text safe in HTML; control characters, and marks that turn the direction of writing, become escapes."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return html.escape(shown)
+    """Text safe in HTML."""
+    return html.escape(_visible(text))
 
 
 def _bars(prediction: Prediction) -> str:

@@ -54,7 +54,7 @@ class Predictor:
         labels: Class names, or a file of them; None for those that the model declares.
         output: The value that holds the class scores; None to find it.
         batch_size: Pictures in one run; None to choose.
-        threads: How many threads to use in all; None for one for each core.
+        threads: How many threads to use in all, at most one for each core; None for as many.
         time_limit: Seconds that one run may take; None for any time.
         fast_decode: Whether JPEGs are decoded at a reduced scale: about twice as fast, slightly other pixels.
 
@@ -77,15 +77,18 @@ class Predictor:
         """Check that the options fit the model."""
         for name, number in (("top", self.top), ("batch size", self.batch_size), ("threads", self.threads)):
             if number is not None and number < 1:
-                raise OptionError(f"{name} is {number}; expected 1 or more")
+                raise OptionError(
+                    f"{name} is {number}; expected 1 or more", "Leave it out to have it chosen."
+                )
         fixed = self.layout.batch
         if fixed is not None and self.batch_size not in (None, fixed):
             raise OptionError(
-                f"{self.model.path}: takes batches of {fixed}; given batch size {self.batch_size}"
+                f"{self.model.path}: takes batches of {fixed}; given batch size {self.batch_size}",
+                "Leave the batch size out.",
             )
-        self.way.check(self.input)
+        self.way.check(self.input, where=self._where)
         if self.scores.classes is not None and self.names is not None:
-            self.names.check(self.scores.classes, str(self.model.path))
+            self.names.check(self.scores.classes, self._where)
 
     @cached_property
     def input(self) -> Value:
@@ -98,7 +101,8 @@ class Predictor:
         if isinstance(self.preprocess, Preprocess):
             return self.preprocess
         given = self.preprocess or {}
-        return (self._declared or default_for(self.input, given.get("channels"))).changed(given)
+        default = self._declared or default_for(self.input, given.get("channels"), where=self._where)
+        return default.changed(given)
 
     @cached_property
     def assumed(self) -> str | None:
@@ -116,7 +120,7 @@ class Predictor:
     @cached_property
     def layout(self) -> Layout:
         """How a picture lies in the input."""
-        return layout_of(self.input, self.way.channels)
+        return layout_of(self.input, self.way.channels, where=self._where)
 
     @cached_property
     def scores(self) -> Scores:
@@ -127,7 +131,7 @@ class Predictor:
     def names(self) -> Labels | None:
         """The class names, if there are any."""
         if self.labels is None:
-            return Labels.from_metadata(self.model.file.metadata, str(self.model.path))
+            return Labels.from_metadata(self.model.file.metadata, self._where)
         return Labels.of(self.labels)
 
     @property
@@ -135,7 +139,7 @@ class Predictor:
         """What a person may want to know of the model, one sentence each."""
         if self.names is None or self.scores.classes is None:
             return ()
-        warning = self.names.check(self.scores.classes, str(self.model.path))
+        warning = self.names.check(self.scores.classes, self._where)
         return (warning,) if warning else ()
 
     def stream(self, images: Images) -> Iterator[Prediction | Failure]:
@@ -154,7 +158,8 @@ class Predictor:
         return Predictions(items, failures, self.assumed, self.scores.sentence, self.warnings)
 
     def _stream(self, pictures: PictureList) -> Iterator[Prediction | Failure]:
-        total = self.threads or cores()
+        # More threads than cores are no faster, and each takes memory.
+        total = min(self.threads or cores(), cores())
         workers = int(min(total, _MOST_WORKERS, max(1, pictures.count)))
         # Runs of one thread each, side by side, waste nothing on waiting; spare cores help them all.
         session = self.model.session(threads=total - workers + 1, time_limit=self.time_limit)
@@ -175,9 +180,13 @@ class Predictor:
                 stop=stop,
             )
 
+    @property
+    def _where(self) -> str:
+        return str(self.model.path)
+
     @cached_property
     def _declared(self) -> Preprocess | None:
-        return declared_in(self.model.file.metadata, str(self.model.path))
+        return declared_in(self.model.file.metadata, self._where)
 
     @cached_property
     def _run_size(self) -> int:
@@ -220,7 +229,8 @@ class Predictor:
             fast = ("L" if self.way.channels == "gray" else "RGB", (self.layout.width, self.layout.height))
         try:
             decoded = decode(source, name=name, fast=fast)
-            return _Ready(name, self.way.apply(decoded.image, self.input), decoded.warnings)
+            tensor = self.way.apply(decoded.image, self.input, where=name)
+            return _Ready(name, tensor, decoded.warnings)
         except InspectorError as error:
             return Failure(name, error)
 
@@ -255,12 +265,13 @@ class Predictor:
             return Failure(
                 one.name,
                 RunError(
-                    f"{one.name}: the model gives NaN or infinite scores for it; expected finite numbers"
+                    f"{one.name}: the model gives NaN or infinite scores for it; expected finite numbers",
+                    "Check the way from pixels to the input: --channels, --range, --mean and --std.",
                 ),
             )
         indices = np.argsort(-row, kind="stable")[: self.top].astype(np.int64)
         names, warnings = self.names, one.warnings
-        if names is not None and (warning := names.check(len(row), str(self.model.path))):
+        if names is not None and (warning := names.check(len(row), self._where)):
             names = None
             warnings = warnings if self.warnings else (*warnings, warning)
         labels = tuple(names[int(index)] if names else f"class {index}" for index in indices)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from inspector.choices import Channels, Range, Resize
 from inspector.errors import ImageError, ModelError, OptionError
-from inspector.layout import Layout, layout_of
-from inspector.onnxfile.source import quoted
+from inspector.layout import Layout, input_name, layout_of
 from inspector.pixels import check_size
 
 if TYPE_CHECKING:
@@ -77,7 +76,8 @@ class Preprocess:
         for field, choices in (("channels", Channels), ("range", Range), ("resize", Resize)):
             if getattr(self, field) not in get_args(choices):
                 raise OptionError(
-                    f"{field} is {getattr(self, field)!r}; expected one of {', '.join(get_args(choices))}"
+                    f"{field} is {getattr(self, field)!r}; expected one of {', '.join(get_args(choices))}",
+                    f"--{field} {get_args(choices)[0]}, for example.",
                 )
         counts = (0, 1) if self.channels == "gray" else (0, 1, 3)
         for field in ("mean", "std"):
@@ -85,10 +85,11 @@ class Preprocess:
             if len(numbers) not in counts or not all(math.isfinite(number) for number in numbers):
                 expected = " or ".join(str(count) for count in counts[1:])
                 raise OptionError(
-                    f"{field} is {_list(numbers)}; expected {expected} finite numbers for {self.channels}"
+                    f"{field} is {_list(numbers)}; expected {expected} finite numbers for {self.channels}",
+                    f"--{field} takes one number for all channels, or one for each.",
                 )
         if any(number <= 0 for number in self.std):
-            raise OptionError(f"std is {_list(self.std)}; expected numbers above 0")
+            raise OptionError(f"std is {_list(self.std)}; expected numbers above 0", "Leave std out for 1.")
 
     def to_json(self) -> str:
         """The text that is stored under `inspector.preprocess` in a model's metadata."""
@@ -135,7 +136,7 @@ class Preprocess:
                 given[field] = tuple(cast(Sequence[float], given[field]))
         return replace(self, **given)  # type: ignore[arg-type]
 
-    def apply(self, image: Image.Image, value: Value) -> NDArray[np.generic]:
+    def apply(self, image: Image.Image, value: Value, *, where: str = "") -> NDArray[np.generic]:
         """Make a picture into the model's input.
 
         Shrinking averages over every pixel covered (a triangle filter); enlarging is bilinear. An axis of the
@@ -144,6 +145,7 @@ class Preprocess:
         Args:
             image: Upright, mode "L" or "RGB", as `inspector.images.decode` gives it.
             value: The input, which decides layout, size and dtype.
+            where: The picture's name, for messages.
 
         Returns:
             One picture with all axes of the input, of its dtype (float32 nearly always): (1, H, W, C),
@@ -161,9 +163,10 @@ class Preprocess:
             >>> pixels.shape, pixels[0, 0, 0].tolist()
             ((1, 91, 91, 3), [0.0, 0.0, 1.0])
         """
-        layout = layout_of(value, self.channels)
-        dtype = self.check(value)
-        fitted = _fit(image.convert("L" if self.channels == "gray" else "RGB"), layout, self.resize)
+        layout = layout_of(value, self.channels, where=where)
+        dtype = self.check(value, where=where)
+        subject = f"{input_name(value, where)} made of a picture of {image.width:,}x{image.height:,}"
+        fitted = _fit(image.convert("L" if self.channels == "gray" else "RGB"), layout, self.resize, subject)
         divisor, offset = _SCALES[self.range]
         pixels: NDArray[np.float32] = np.asarray(fitted, np.float32)
         if self.channels == "gray":
@@ -198,8 +201,12 @@ class Preprocess:
             words.append(f"{how} to {layout.width or 'any'}x{layout.height or 'any'}")
         return ", ".join(words)
 
-    def check(self, value: Value) -> np.dtype[np.generic]:
+    def check(self, value: Value, *, where: str = "") -> np.dtype[np.generic]:
         """Check that this way leads to an input.
+
+        Args:
+            value: The input.
+            where: The model's path, for messages.
 
         Returns:
             The numpy type of the input, which can hold the values.
@@ -208,26 +215,29 @@ class Preprocess:
             ImageError: The input does not take pictures.
             OptionError: The input has another number of channels, or a dtype that cannot hold the values.
         """
-        layout_of(value, self.channels)
+        layout_of(value, self.channels, where=where)
         dtype: np.dtype[np.generic] = np.dtype(np.float32) if value.dtype is None else value.dtype.numpy
         if np.issubdtype(dtype, np.floating):
             return dtype
         if not np.issubdtype(dtype, np.integer):
-            raise ImageError(f"input {quoted(value.name)} takes {dtype}; expected a type for pixels")
+            raise ImageError(
+                f"{input_name(value, where)} takes {dtype}; expected a type for pixels",
+                "Run it from Python: inspector.session.Session(model.file).run({...}).",
+            )
         divisor, offset = _SCALES[self.range]
         mean, std = np.asarray(self.mean or (0.0,)), np.asarray(self.std or (1.0,))
         low, high = (offset - mean) / std, (255 / divisor + offset - mean) / std
         limits = np.iinfo(dtype.name)
         if low.min() < limits.min - 0.5 or high.max() > limits.max + 0.5 or (high - low).min() < 2.5:
             raise OptionError(
-                f"input {quoted(value.name)} takes whole numbers {limits.min}..{limits.max}; "
+                f"{input_name(value, where)} takes whole numbers {limits.min}..{limits.max}; "
                 f"the pixels would be {low.min():g}..{high.max():g}",
                 "Use --range 0..255" + (" --mean 128" if limits.min == -128 else "") + " for such an input.",
             )
         return dtype
 
 
-def default_for(value: Value, channels: Channels | None = None) -> Preprocess:
+def default_for(value: Value, channels: Channels | None = None, *, where: str = "") -> Preprocess:
     """What is assumed when a model declares nothing: grey for one channel, RGB for three, values 0..1.
 
     An integer input takes the pixels as they are, uint8 0..255, or less 128 for int8.
@@ -235,11 +245,12 @@ def default_for(value: Value, channels: Channels | None = None) -> Preprocess:
     Args:
         value: The input.
         channels: What is known of the channels, if anything.
+        where: The model's path, for messages.
 
     Raises:
         ImageError: The input does not take pictures.
     """
-    layout = layout_of(value, channels)
+    layout = layout_of(value, channels, where=where)
     channels = channels or ("gray" if layout.channels == 1 else "rgb")
     dtype = np.dtype(np.float32) if value.dtype is None else value.dtype.numpy
     if np.issubdtype(dtype, np.integer):
@@ -273,7 +284,7 @@ def declared_in(metadata: Mapping[str, str], where: str) -> Preprocess | None:
     return None if scale is None else Preprocess(channels, scale)
 
 
-def _fit(image: Image.Image, layout: Layout, resize: Resize) -> Image.Image:
+def _fit(image: Image.Image, layout: Layout, resize: Resize, subject: str) -> Image.Image:
     """The picture at the size that the input takes."""
     from PIL import Image
 
@@ -284,7 +295,7 @@ def _fit(image: Image.Image, layout: Layout, resize: Resize) -> Image.Image:
     if wide is None or high is None:
         wide = wide or max(1, round(width * cast(int, high) / height))
         high = high or max(1, round(height * wide / width))
-    check_size((wide, high), "the input")
+    check_size((wide, high), subject)
     if (wide, high) == image.size:
         return image
     if resize == "stretch":

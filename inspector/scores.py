@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inspector.errors import OptionError, UnknownLayerError
 from inspector.layout import show
-from inspector.onnxfile.source import quoted
+from inspector.onnxfile.source import counted, quoted
 
 if TYPE_CHECKING:
     from inspector.onnxfile.graph import Dimension, Node, Value
@@ -79,9 +79,9 @@ class Scores:
         shape = (1, *raw.shape) if count == 1 and raw.ndim == 1 and raw.size > 1 else raw.shape
         if raw.dtype.kind not in "fiu" or raw.size == 0 or shape[:1] != (count,) or _wide(shape[1:]) > 1:
             raise OptionError(
-                f"{self.where}: the output {quoted(self.output)} has the shape {show(raw.shape)} for {count} "
-                "pictures; expected a score for each class: (batch, classes)",
-                "Name another with --output.",
+                f"{self.where}: the output {quoted(self.output)} has the shape {show(raw.shape)} for "
+                f"{counted(count, 'picture')}; expected a score for each class: (batch, classes)",
+                "Name another with --scores NAME (in Python output=NAME).",
             )
         scores = raw.reshape(count, -1).astype(np.float64)
         if scores.shape[1] == 1:
@@ -130,7 +130,8 @@ def find_scores(file: OnnxFile, output: str | None = None) -> Scores:
         shown = ", ".join(f"{quoted(value.name)} {show(value.shape)}" for value in graph.outputs[:8])
         raise OptionError(
             f"{file.path}: no output looks like class scores (batch, classes): {shown}",
-            f"Name a value that does with --output; they are listed by: inspector layers {file.path}",
+            "Name a value that does with --scores NAME (in Python output=NAME); they are listed by: "
+            f"inspector layers {file.path}",
         )
     return _scores(file, chosen.name, chosen.shape)
 

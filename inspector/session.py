@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.choices import TIME_LIMIT
-from inspector.errors import ModelError, RunError, UnknownLayerError
+from inspector.errors import RunError, UnknownLayerError
 from inspector.feeds import checked_feeds
-from inspector.onnxfile.runnable import check_external, check_runnable
-from inspector.onnxfile.source import quoted
-from inspector.onnxfile.wire import encode_bytes
+from inspector.growth import check_loops
+from inspector.memory import private_bytes, run_limit
+from inspector.onnxfile.runnable import check_external
+from inspector.onnxfile.source import AGAIN, quoted
+from inspector.pipeline import cores
 from inspector.preflight import check_memory, check_windows
+from inspector.runtime import failures, is_out_of_limit, open_runtime, reason
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -28,18 +31,22 @@ if TYPE_CHECKING:
     from inspector.onnxfile.graph import Value
     from inspector.onnxfile.model_file import OnnxFile
 
-_OLDEST_OPSET = 7
 _MOST_VARIANTS = 4
 # How often a waiting thread looks up, in seconds: Ctrl-C is answered as fast.
 _GLANCE = 0.1
+# How much a process may grow during a run beyond what the run itself may take, in bytes.
+_SPARE = 2**30
 # How long a stopped run may take to end, in seconds, before it is left to itself.
 _GRACE = 2.0
 _MOST_RUNS = 64
-_GRAPH_OF_MODEL, _OUTPUT_OF_GRAPH, _NAME_OF_VALUE = 7, 12, 1
 
 
 class TimeLimitError(RunError):
     """A run was stopped because it took longer than the time limit."""
+
+
+class MemoryLimitError(RunError):
+    """A run was stopped because it took more memory than the limit."""
 
 
 class Session:
@@ -51,8 +58,10 @@ class Session:
 
     Args:
         file: The model.
-        threads: Threads that compute one run; None for all cores.
+        threads: Threads that compute one run, at most one for each core; None for all cores.
         time_limit: Seconds that one run may take; None for any time.
+        memory_limit: Bytes that the runs under way may take together, beside the weights; None for 4 GiB, or
+            half of the machine's memory if that is less.
 
     Example:
         >>> from inspector.onnxfile import open_onnx
@@ -62,11 +71,18 @@ class Session:
     """
 
     def __init__(
-        self, file: OnnxFile, *, threads: int | None = None, time_limit: float | None = TIME_LIMIT
+        self,
+        file: OnnxFile,
+        *,
+        threads: int | None = None,
+        time_limit: float | None = TIME_LIMIT,
+        memory_limit: int | None = None,
     ) -> None:
         self.file = file
-        self.threads = threads
+        # More threads than cores are no faster, and each takes memory.
+        self.threads = None if threads is None else min(threads, cores())
         self.time_limit = time_limit
+        self.memory_limit = run_limit() if memory_limit is None else memory_limit
         graph = file.graph
         constants = {*graph.initializers, *graph.sparse_initializers}
         self.inputs: tuple[Value, ...] = tuple(v for v in graph.inputs if v.name not in constants)
@@ -98,7 +114,7 @@ class Session:
         Raises:
             UnknownLayerError: The graph has no such value.
             RunError: The feeds do not fit, onnxruntime cannot open or run the model, or the run took too long
-                (then a `TimeLimitError`).
+                (then a `TimeLimitError`) or too much memory (a `MemoryLimitError`).
             ModelError: The graph is broken, or uses operators that are neither ONNX's nor onnxruntime's.
             TensorError: External data is missing or not allowed.
         """
@@ -158,46 +174,12 @@ class Session:
         if not self._checked:
             check_external(self.file)
             check_windows(self.file)
+            check_loops(self.file)
             check_memory(self.file)
             self._checked = True
 
     def _create(self, extra: Sequence[str]) -> onnxruntime.InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 4
-        options.intra_op_num_threads = self.threads or 0
-        if extra:
-            # Protobuf merges a second `graph` into the first, which adds outputs without parsing the model.
-            added = b"".join(
-                encode_bytes(_OUTPUT_OF_GRAPH, encode_bytes(_NAME_OF_VALUE, name.encode())) for name in extra
-            )
-            model: str | bytes = self.file.path.read_bytes() + encode_bytes(_GRAPH_OF_MODEL, added)
-            options.add_session_config_entry(
-                "session.model_external_initializers_file_folder_path", str(self.file.path.absolute().parent)
-            )
-        else:
-            model = str(self.file.path)
-        try:
-            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except _failures() as error:
-            raise self._open_error(error) from error
-
-    def _open_error(self, error: Exception) -> RunError | ModelError:
-        path = self.file.path
-        try:
-            check_runnable(self.file)
-        except ModelError as broken:
-            return broken
-        opset = self.file.opsets.get("", _OLDEST_OPSET)
-        if opset < _OLDEST_OPSET:
-            return RunError(
-                f"{path}: uses opset {opset}, which onnxruntime does not run; expected opset 7 or later",
-                'python -c "import onnx, onnx.version_converter as v; '
-                f"onnx.save(v.convert_version(onnx.load({str(path)!r}), 13), 'opset13.onnx')\"",
-            )
-        return RunError(f"{path}: onnxruntime cannot open the model: {_reason(error)}")
+        return open_runtime(self.file, extra, self.threads or 0, self.memory_limit)
 
     def _run(
         self,
@@ -214,27 +196,34 @@ class Session:
         try:
             # In another thread, because onnxruntime would keep this one from seeing Ctrl-C.
             values = self._wait(self._pool.submit(session.run, list(names), dict(feeds), options), options)
-        except _failures() as error:
-            raise RunError(f"{self.file.path}: onnxruntime cannot run the model: {_reason(error)}") from error
+        except failures() as error:
+            if is_out_of_limit(error):
+                raise self._memory_error() from error
+            raise RunError(
+                f"{self.file.path}: onnxruntime cannot run the model: {reason(error)}", AGAIN
+            ) from error
         finally:
             with self._lock:
                 self._running.discard(options)
         for name, value in zip(names, values, strict=True):
             if not isinstance(value, np.ndarray):
-                raise RunError(f"{self.file.path}: the value {quoted(name)} is no tensor; expected one")
+                raise RunError(
+                    f"{self.file.path}: the value {quoted(name)} is no tensor; expected one",
+                    "Ask for the tensors that are made of it.",
+                )
         return dict(zip(names, values, strict=True))
 
     def _wait(
         self, future: Future[list[NDArray[np.generic]]], options: onnxruntime.RunOptions
     ) -> list[NDArray[np.generic]]:
-        began = time.monotonic()
+        began, before = time.monotonic(), private_bytes() or 0
+        failure: RunError | None = None
         try:
-            while True:
+            while failure is None:
                 try:
                     return future.result(_GLANCE)
                 except NotYetError:
-                    if self.time_limit is not None and time.monotonic() - began > self.time_limit:
-                        break
+                    failure = self._overrun(time.monotonic() - began, (private_bytes() or 0) - before)
         except KeyboardInterrupt:
             options.terminate = True
             raise
@@ -242,24 +231,24 @@ class Session:
         # One endless operator does not look at the flag; nothing more can be done about it.
         with contextlib.suppress(NotYetError):
             future.exception(_GRACE)
-        raise TimeLimitError(
+        raise failure
+
+    def _overrun(self, seconds: float, grown: int) -> RunError | None:
+        """What is wrong with a run that has taken so long, while the process grew by so many bytes."""
+        if grown > self.memory_limit + _SPARE:
+            # Not everything comes out of the arena: strings do not.
+            return self._memory_error()
+        if self.time_limit is None or seconds <= self.time_limit:
+            return None
+        return TimeLimitError(
             f"{self.file.path}: the run was stopped after {self.time_limit:g} seconds without a result",
-            "Allow more with time_limit=SECONDS, if the model is known to be slow.",
+            "If the model is known to be slow, allow more with --time-limit SECONDS "
+            "(in Python time_limit=SECONDS).",
         )
 
-
-def _failures() -> tuple[type[Exception], ...]:
-    """Every kind of exception that onnxruntime raises of a model or its inputs."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    kinds = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-    return (*kinds, MemoryError)
-
-
-def _reason(error: Exception) -> str:
-    """What onnxruntime said, in one line and without its error code."""
-    text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or "bad_alloc" in text or "allocate memory" in text:
-        return "there is not enough memory"
-    text = text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
-    return text[:300]
+    def _memory_error(self) -> MemoryLimitError:
+        return MemoryLimitError(
+            f"{self.file.path}: a run takes more than the {self.memory_limit:,} bytes of memory that it may",
+            "Run less at once with --batch-size 1 --threads 1 (in Python batch_size=1, threads=1), or allow "
+            "more: inspector.session.Session(model.file, memory_limit=BYTES).",
+        )

@@ -52,7 +52,8 @@ def predict(
         int | None, typer.Option(help="Pictures in one run.", show_default="chosen")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="How many threads to use.", show_default="one a core")
+        int | None,
+        typer.Option(help="How many threads to use, at most one a core.", show_default="one a core"),
     ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds that one run may take.", min=0)] = 60,
     fast_decode: Annotated[
@@ -96,15 +97,21 @@ def predict(
             output.warning(sentence)
     failed = _show(predictor, names, sources, "jsonl" if as_json else form or "table", quiet)
     if failed:
-        output.note(f"{failed} of {len(sources)} pictures failed", quiet=quiet)
+        from inspector.onnxfile.source import counted
+
+        output.note(f"{failed} of {counted(len(sources), 'picture')} failed", quiet=quiet)
         raise typer.Exit(SOME_FAILED)
 
 
 def _pictures(images: list[str]) -> tuple[list[str], list[ImageSource]]:
     """The pictures that the arguments stand for, and their names."""
+    from inspector.images import MAX_FILE_BYTES
     from inspector.picture_list import list_pictures
 
-    given: list[ImageSource] = [sys.stdin.buffer.read() if image == "-" else image for image in images]
+    # One byte more than is accepted tells a picture that is too large.
+    given: list[ImageSource] = [
+        sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if image == "-" else image for image in images
+    ]
     # One argument alone may be wrong as a whole; among several, each is judged by itself.
     items = list(list_pictures(given[0] if len(given) == 1 else given).items)
     return ["-" if isinstance(source, bytes) else name for name, source in items], [s for _, s in items]

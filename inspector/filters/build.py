@@ -37,7 +37,8 @@ def build(
         raise OptionError(f"there is no reduction {reduce!r}; expected none, mean or pca", "--reduce pca")
     seen = kernels.array if len(columns) == total[1] and channels is None else kernels.array[:, list(columns)]
     figures = statistics(seen)
-    silent = dead(figures)
+    # A filter without weights is not one that learned nothing.
+    silent = dead(figures) if seen.size else np.zeros(len(seen), np.bool_)
     if select is not None:
         at = np.asarray(rows)
         seen, silent, figures = seen[at], silent[at], _rows(figures, at)

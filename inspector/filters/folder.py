@@ -22,6 +22,8 @@ from inspector.safe_names import file_names
 if TYPE_CHECKING:
     from inspector.model import Model
 
+_ANOTHER = "Name another folder with -o."
+
 
 @dataclass(frozen=True, eq=False)
 class SavedLayer:
@@ -170,10 +172,10 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except FileExistsError:
-        raise FileError(f"{folder}: is a file; expected a folder to write into") from None
+        raise FileError(f"{folder}: is a file; expected a folder to write into", _ANOTHER) from None
     except FileNotFoundError:
         raise FileError(
             f"{folder}: the folder {folder.parent} does not exist", f"mkdir -p {folder}"
         ) from None
     except OSError as error:
-        raise FileError(f"{folder}: cannot be made: {error.strerror}") from error
+        raise FileError(f"{folder}: cannot be made: {error.strerror}", _ANOTHER) from error

@@ -13,7 +13,7 @@ from inspector.constants.quantized import dequantized
 from inspector.errors import ModelError, OptionError, TensorError
 from inspector.layers.operators import KERNEL_INPUT, TRANSPOSED
 from inspector.onnxfile import Graph, Node
-from inspector.onnxfile.source import quoted
+from inspector.onnxfile.source import AGAIN, quoted
 
 if TYPE_CHECKING:
     from inspector.layers import Layer
@@ -81,15 +81,17 @@ def read_kernels(model: Model, layer: Layer) -> Kernels:
         stored = _weights(model.graph, node, name)
     except NotConstantError as error:
         raise TensorError(
-            f"{where}: its weights {quoted(name)} {error}; expected weights that are stored"
+            f"{where}: its weights {quoted(name)} {error}; expected weights that are stored",
+            "Let the exporter fold the model's constants.",
         ) from error
     if stored.dtype.kind not in "fiub":
         found = "strings" if stored.dtype == object else f"{stored.dtype} numbers"
-        raise TensorError(f"{where}: its weights {quoted(name)} are {found}; expected real numbers")
+        raise TensorError(f"{where}: its weights {quoted(name)} are {found}; expected real numbers", AGAIN)
     if not 3 <= stored.ndim <= 5:
         raise TensorError(
             f"{where}: its weights {quoted(name)} have the shape {list(stored.shape)}; "
-            "expected kernels of one to three dimensions"
+            "expected kernels of one to three dimensions",
+            AGAIN,
         )
     groups = _groups(node, stored, where)
     array = _out_first(stored, groups) if node.op_type in TRANSPOSED else stored
@@ -145,7 +147,7 @@ def _groups(node: Node, stored: NDArray[Any], where: str) -> int:
     if not isinstance(groups, int) or groups < 1 or divided % groups:
         side = "input" if node.op_type in TRANSPOSED else "output"
         raise ModelError(
-            f"{where}: its group is {groups!r}; expected a divisor of its {divided} {side} channels"
+            f"{where}: its group is {groups!r}; expected a divisor of its {divided} {side} channels", AGAIN
         )
     return groups
 

@@ -14,6 +14,7 @@ DEAD = 1e-3
 ALIKE = 0.99
 """Two filters are near-duplicates when the cosine between their weights is at least this, in magnitude."""
 
+_LARGEST = np.finfo(np.float64).max
 _BLOCK_ELEMENTS = 2**20
 _BLOCK_ROWS = 512
 
@@ -23,7 +24,7 @@ class Statistics:
     """Figures of N filters, over all weights of each that are numbers.
 
     Attributes:
-        norm: Euclidean norm, float64 (N,).
+        norm: Euclidean norm, float64 (N,); the largest float64 where it would be larger still.
         minimum: Smallest weight, float64 (N,); NaN for a filter without any number.
         maximum: Largest weight, float64 (N,); NaN likewise.
         mean: Mean weight, float64 (N,); NaN likewise.
@@ -47,14 +48,19 @@ def statistics(kernels: NDArray[np.floating]) -> Statistics:
         finite = np.isfinite(block)
         numbers = finite.sum(axis=1)
         nonfinite[rows] = block.shape[1] - numbers
-        clean = np.where(finite, block, 0)
-        floats[0, rows] = np.sqrt(np.einsum("ij,ij->i", clean, clean))
         if not block.shape[1]:
             continue
+        clean = np.where(finite, block, 0)
+        # Powers of two bring the weights near 1 without rounding: squares of huge or tiny ones leave float64.
+        power = np.frexp(np.abs(clean).max(axis=1))[1]
+        unit = np.ldexp(clean, -power[:, None])
+        with np.errstate(over="ignore"):
+            norm = np.ldexp(np.sqrt(np.einsum("ij,ij->i", unit, unit)), power)
+        floats[0, rows] = np.minimum(norm, _LARGEST)
         some = numbers > 0
         floats[1, rows] = np.where(some, block.min(axis=1, initial=np.inf, where=finite), np.nan)
         floats[2, rows] = np.where(some, block.max(axis=1, initial=-np.inf, where=finite), np.nan)
-        floats[3, rows] = np.where(some, clean.sum(axis=1) / np.maximum(numbers, 1), np.nan)
+        floats[3, rows] = np.where(some, np.ldexp(unit.sum(axis=1) / np.maximum(numbers, 1), power), np.nan)
     return Statistics(floats[0], floats[1], floats[2], floats[3], nonfinite)
 
 

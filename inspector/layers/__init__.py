@@ -15,6 +15,7 @@ from inspector.layers.operators import kernel, kind, learned, rank
 from inspector.layers.shapes import Shape, Shapes
 from inspector.layers.stored import Constant, Stored, stored_values
 from inspector.onnxfile import Dimension, Node, OnnxFile, in_order
+from inspector.safe_names import printable
 
 __all__ = ["LAYER_KEY", "Layer", "LayerDict", "Layers", "LayersDict", "layers_of"]
 
@@ -242,6 +243,7 @@ def _row(*cells: str | int | None) -> str:
     import html
 
     shown = (
-        "-" if cell is None else f"{cell:,}" if isinstance(cell, int) else html.escape(cell) for cell in cells
+        "-" if cell is None else f"{cell:,}" if isinstance(cell, int) else html.escape(printable(cell))
+        for cell in cells
     )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in shown)}</tr>"

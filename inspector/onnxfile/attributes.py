@@ -9,7 +9,7 @@ from functools import cached_property
 
 from inspector.errors import ModelError
 from inspector.onnxfile.graph import Attribute, Graph
-from inspector.onnxfile.source import Source, quoted
+from inspector.onnxfile.source import AGAIN, FETCH, Source, quoted
 from inspector.onnxfile.sparse import parse_sparse
 from inspector.onnxfile.tensor import parse_tensor
 from inspector.onnxfile.wire import BYTES, Field, Span, WireError, signed, varint
@@ -54,9 +54,11 @@ class Attributes(Mapping[str, Attribute]):
             try:
                 name, value = self._attribute(span)
             except WireError as error:
-                raise ModelError(f"{self._source.path}: {self._owner} is damaged: {error}") from error
+                raise ModelError(f"{self._source.path}: {self._owner} is damaged: {error}", FETCH) from error
             if name in decoded:
-                raise ModelError(f"{self._source.path}: {self._owner} has the attribute {quoted(name)} twice")
+                raise ModelError(
+                    f"{self._source.path}: {self._owner} has the attribute {quoted(name)} twice", AGAIN
+                )
             decoded[name] = value
         return decoded
 
@@ -83,7 +85,8 @@ class Attributes(Mapping[str, Attribute]):
             return name, tuple(part for item in found for part in self._parts(number, item, name))  # type: ignore[return-value]
         if len(found) > 1 and number in (5, 6, 22):
             raise ModelError(
-                f"{self._source.path}: {self._owner} gives its attribute {quoted(name)} {len(found)} values"
+                f"{self._source.path}: {self._owner} gives its attribute {quoted(name)} {len(found)} values",
+                AGAIN,
             )
         return name, self._parts(number, found[-1], name)[0] if found else _LEFT_OUT.get(number)
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from inspector.errors import ModelError
 from inspector.onnxfile.graph import Function, Graph, Node
-from inspector.onnxfile.source import quoted
+from inspector.onnxfile.source import AGAIN, LIMITS, quoted
 
 # The newest that onnx 1.23.2 knows; a test compares them with the package.
 NEWEST_IR = 14
@@ -32,18 +32,18 @@ def check_versions(path: Path, ir_version: int, opsets: Mapping[str, int]) -> No
     """
     update = "Update onnx-inspector, or export the model for an older version."
     if ir_version < 1:
-        raise ModelError(f"{path}: does not say which version of ONNX it is (ir_version)")
+        raise ModelError(f"{path}: does not say which version of ONNX it is (ir_version)", AGAIN)
     if ir_version > NEWEST_IR:
         raise ModelError(f"{path}: has IR version {ir_version}; the newest known is {NEWEST_IR}", update)
     if not opsets:
-        raise ModelError(f"{path}: does not say which operator set it uses (opset_import)")
+        raise ModelError(f"{path}: does not say which operator set it uses (opset_import)", AGAIN)
     for domain, version in opsets.items():
         newest = NEWEST_OPSETS.get(domain, version)
         shown = quoted(domain)[1:-1] or "ai.onnx"
         if version > newest:
             raise ModelError(f"{path}: uses opset {version} of {shown}; the newest known is {newest}", update)
         if version < 1:
-            raise ModelError(f"{path}: uses opset {version} of {shown}; the first is 1")
+            raise ModelError(f"{path}: uses opset {version} of {shown}; the first is 1", AGAIN)
 
 
 def check_structure(path: Path, graph: Graph, functions: Sequence[Function]) -> None:
@@ -54,7 +54,7 @@ def check_structure(path: Path, graph: Graph, functions: Sequence[Function]) -> 
             itself, or the functions written out in full have more than `MAX_EXPANDED` nodes.
     """
     if not graph.nodes:
-        raise ModelError(f"{path}: its graph has no nodes")
+        raise ModelError(f"{path}: its graph has no nodes", AGAIN)
     for each in graphs_within(graph.nodes, graph):
         known = {*each.initializers, *each.sparse_initializers, *(value.name for value in each.inputs)}
         _check_nodes(path, each.nodes, known)
@@ -124,11 +124,13 @@ def _check_nodes(path: Path, nodes: Sequence[Node], known: set[str]) -> None:
         for name in node.outputs:
             if name and name in made:
                 other = "a constant or input" if name in known else "another node"
-                raise ModelError(f"{path}: {node.label} makes {quoted(name)}, which {other} gives already")
+                raise ModelError(
+                    f"{path}: {node.label} makes {quoted(name)}, which {other} gives already", AGAIN
+                )
             made.add(name)
     _, waiting = in_order(nodes)
     if waiting:
-        raise ModelError(f"{path}: has a cycle: {waiting[0].label} waits for its own result")
+        raise ModelError(f"{path}: has a cycle: {waiting[0].label} waits for its own result", AGAIN)
 
 
 def _check_calls(path: Path, graph: Graph, functions: Sequence[Function]) -> None:
@@ -137,7 +139,7 @@ def _check_calls(path: Path, graph: Graph, functions: Sequence[Function]) -> Non
     for function in functions:
         key = (function.domain, function.name, function.overload)
         if key in bodies:
-            raise ModelError(f"{path}: defines the function {quoted(function.name)} twice")
+            raise ModelError(f"{path}: defines the function {quoted(function.name)} twice", AGAIN)
         bodies[key] = function.nodes
     if not bodies:
         return
@@ -154,13 +156,14 @@ def _check_calls(path: Path, graph: Graph, functions: Sequence[Function]) -> Non
                 entered.discard(key)
                 stack.pop()
             elif following in entered:
-                raise ModelError(f"{path}: the function {quoted(following[1])} calls itself")
+                raise ModelError(f"{path}: the function {quoted(following[1])} calls itself", AGAIN)
             else:
                 entered.add(following)
                 stack.append((following, iter(_calls(bodies[following], bodies))))
     if max(_expanded(graph.nodes, sizes), *sizes.values()) > MAX_EXPANDED:
         raise ModelError(
-            f"{path}: would have more than {MAX_EXPANDED:,} nodes once its functions are written out in full"
+            f"{path}: would have more than {MAX_EXPANDED:,} nodes once its functions are written out in full",
+            LIMITS,
         )
 
 

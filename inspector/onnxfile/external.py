@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspector.errors import TensorError
-from inspector.onnxfile.source import Source, quoted
+from inspector.onnxfile.source import AGAIN, FETCH, READABLE, Source, counted, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +33,10 @@ _LARGEST = 2**63 - 1
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 _REPARSE_POINT = 0x400
 _BESIDE = "External data must be an ordinary file in the model's own folder."
+_UNLINK = (
+    "External data is not read through links: copy the folder with the files that they stand for, "
+    "and open the model in the copy: cp -rL FOLDER COPY"
+)
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,11 @@ def reference(entries: Iterable[tuple[str, str]], where: str) -> ExternalData:
     known: dict[str, str] = {}
     for key, value in entries:
         if key in known:
-            raise TensorError(f"{where} gives the {quoted(key)} of its external data twice")
+            raise TensorError(f"{where} gives the {quoted(key)} of its external data twice", AGAIN)
         known[key] = value
     location = known.get("location", "")
     if not location:
-        raise TensorError(f"{where} has external data, but no location for it")
+        raise TensorError(f"{where} has external data, but no location for it", AGAIN)
     length = _number(known["length"], "length", where) if "length" in known else None
     return ExternalData(location, _number(known.get("offset", "0"), "offset", where), length)
 
@@ -84,7 +88,8 @@ def locate(source: Source, data: ExternalData, nbytes: int, where: str) -> Path:
     """
     if data.length is not None and data.length != nbytes:
         raise TensorError(
-            f"{where} needs {nbytes:,} bytes of external data, but its length says {data.length:,}"
+            f"{where} needs {counted(nbytes, 'byte')} of external data, but its length says {data.length:,}",
+            FETCH,
         )
     path = source.folder
     shown = quoted(data.location)
@@ -99,7 +104,7 @@ def locate(source: Source, data: ExternalData, nbytes: int, where: str) -> Path:
                 "Put the model's data file beside it, under the name that the model gives.",
             ) from None
         if stat.S_ISLNK(found.st_mode) or getattr(found, "st_file_attributes", 0) & _REPARSE_POINT:
-            raise TensorError(f"{where} has its data in {shown}, which is or goes through a link", _BESIDE)
+            raise TensorError(f"{where} has its data in {shown}, which is or goes through a link", _UNLINK)
     if found is None or not stat.S_ISREG(found.st_mode):
         raise TensorError(f"{where} has its data in {shown}, which is not a regular file", _BESIDE)
     _check_found(found, data, nbytes, where)
@@ -122,7 +127,7 @@ def read(source: Source, data: ExternalData, nbytes: int, where: str) -> NDArray
     except OSError as error:
         reason = error.strerror or str(error)
         raise TensorError(
-            f"{where} has its data in {quoted(data.location)}, which cannot be read: {reason}"
+            f"{where} has its data in {quoted(data.location)}, which cannot be read: {reason}", READABLE
         ) from error
     with os.fdopen(handle, "rb") as file:
         # What is open now is checked again: the name may have been given to another file meanwhile.
@@ -144,7 +149,7 @@ def _check_found(found: os.stat_result, data: ExternalData, nbytes: int, where: 
     if found.st_nlink > 1:
         raise TensorError(
             f"{where} has its data in {shown}, which is a hard link to a file that has other names too",
-            _BESIDE,
+            _UNLINK,
         )
     if data.offset + nbytes > found.st_size:
         raise TensorError(
@@ -169,6 +174,7 @@ def _number(value: str, key: str, where: str) -> int:
     """Read an offset or length."""
     if not _NUMBER.fullmatch(value) or int(value) > _LARGEST:
         raise TensorError(
-            f"{where} has {quoted(value)} as the {key} of its external data; expected a number of bytes"
+            f"{where} has {quoted(value)} as the {key} of its external data; expected a number of bytes",
+            AGAIN,
         )
     return int(value)

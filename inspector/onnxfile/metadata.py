@@ -16,6 +16,7 @@ from inspector.onnxfile.wire import BYTES, Span, encode_bytes, fields
 _METADATA = 14
 _TAG = _METADATA << 3 | BYTES
 _CHUNK = 1 << 20
+_ONCE_MORE = "Run the command again."
 # Windows does not replace a file that is mapped.
 _MUST_CLOSE = os.name == "nt"
 
@@ -51,7 +52,10 @@ def with_metadata(
         try:
             _write(file, changes, temporary)
         except OSError as error:
-            raise FileError(f"{out}: cannot be written: {error.strerror or error}") from error
+            raise FileError(
+                f"{out}: cannot be written: {error.strerror or error}",
+                "Check the room on its disk, and that you may write there.",
+            ) from error
         if _MUST_CLOSE and out.exists() and out.samefile(file.path):
             file.close()
     return out
@@ -60,7 +64,7 @@ def with_metadata(
 def _write(file: OnnxFile, changes: Mapping[str, str | None], out: Path) -> None:
     with file.path.open("rb") as reader, out.open("wb") as writer:
         if reader.seek(0, os.SEEK_END) != file.size:
-            raise FileError(f"{file.path}: has changed since it was opened", "Run the command again.")
+            raise FileError(f"{file.path}: has changed since it was opened", _ONCE_MORE)
         for start, end in _kept(file, changes):
             _copy(reader, writer, start, end)
         for key, value in changes.items():
@@ -87,6 +91,6 @@ def _copy(reader: BinaryIO, writer: BinaryIO, start: int, end: int) -> None:
     while left:
         chunk = reader.read(min(left, _CHUNK))
         if not chunk:
-            raise FileError(f"{reader.name}: has become shorter since it was opened")
+            raise FileError(f"{reader.name}: has become shorter since it was opened", _ONCE_MORE)
         writer.write(chunk)
         left -= len(chunk)

@@ -13,7 +13,7 @@ from inspector.onnxfile.checks import NEWEST_OPSETS, all_nodes, check_structure,
 from inspector.onnxfile.graph import Function, Graph
 from inspector.onnxfile.parse import Parser
 from inspector.onnxfile.skeleton import skeleton
-from inspector.onnxfile.source import Source
+from inspector.onnxfile.source import AGAIN, FETCH, LIMITS, Source, counted
 from inspector.onnxfile.wire import BYTES, MAX_FIELDS, VARINT, Field, Span, WireError
 
 # ModelProto: number of each field → its wire type and its name in messages.
@@ -33,7 +33,6 @@ _FIELDS = {
 }
 # A later ONNX may add fields, and numbers them on from those above.
 _LARGEST_NUMBER = 255
-_AGAIN = "Fetch or export the file again."
 _IR, _PRODUCER, _GRAPH, _OPSET, _METADATA, _TRAINING, _FUNCTION = 1, 2, 7, 8, 14, 20, 25
 # Domains whose operators ONNX Runtime brings itself.
 _RUNTIME_DOMAINS = ("com.microsoft", "com.ms.internal.nhwc")
@@ -117,7 +116,7 @@ def open_onnx(path: str | os.PathLike[str]) -> OnnxFile:
     try:
         return _read(source, parser, found)
     except WireError as error:
-        raise ModelError(f"{source.path}: is damaged: {error}", _AGAIN) from error
+        raise ModelError(f"{source.path}: is damaged: {error}", FETCH) from error
 
 
 def _read(source: Source, parser: Parser, found: Mapping[int, list[Span]]) -> OnnxFile:
@@ -158,7 +157,7 @@ def _top_level(source: Source) -> dict[int, list[Span]]:
     except WireError as error:
         fault, listed = error, error.found
     if len(listed) > MAX_FIELDS:
-        raise ModelError(f"{source.path}: has more than {MAX_FIELDS:,} fields around its graph")
+        raise ModelError(f"{source.path}: has more than {MAX_FIELDS:,} fields around its graph", LIMITS)
     strange = next((i for i, item in enumerate(listed) if not _plausible(item)), None)
     found: dict[int, list[Span]] = {}
     for tag, start, end in listed[:strange]:
@@ -167,7 +166,7 @@ def _top_level(source: Source) -> dict[int, list[Span]]:
     if fault is not None or strange is not None:
         raise _broken_end(source, listed[:strange], fault if strange is None else None)
     if _GRAPH not in found:
-        raise ModelError(f"{source.path}: has no graph")
+        raise ModelError(f"{source.path}: has no graph", AGAIN)
     return found
 
 
@@ -189,7 +188,9 @@ def _refuse_other(source: Source, found: Mapping[int, list[Span]], fault: WireEr
         hint = f"{CONVERT} {source.path} -o CONVERTED.onnx" if other.hint == CONVERT else other.hint
         raise ModelError(f"{source.path}: is {other.name}, not an ONNX model", hint)
     if _IR not in found:
-        raise ModelError(f"{source.path}: is not an ONNX model, nor any other format that is known here")
+        raise ModelError(
+            f"{source.path}: is not an ONNX model, nor any other format that is known here", FETCH
+        )
 
 
 def _broken_end(source: Source, listed: list[Field], fault: WireError | None) -> ModelError:
@@ -200,15 +201,18 @@ def _broken_end(source: Source, listed: list[Field], fault: WireError | None) ->
         if number in _FIELDS and _FIELDS[number][0] == wire:
             name = _FIELDS[number][1]
             return ModelError(
-                f"{source.path}: is truncated: {fault.missing:,} bytes of its {name} are missing", _AGAIN
+                f"{source.path}: is truncated: {counted(fault.missing, 'byte')} of its {name} "
+                f"{'is' if fault.missing == 1 else 'are'} missing",
+                FETCH,
             )
         if _GRAPH not in numbers:
-            return ModelError(f"{source.path}: is truncated: it ends before its graph", _AGAIN)
+            return ModelError(f"{source.path}: is truncated: it ends before its graph", FETCH)
     known = [end for tag, _, end in listed if tag >> 3 in _FIELDS]
     end = max(known, default=0)
     if _GRAPH in numbers:
         return ModelError(
-            f"{source.path}: has {source.size - end:,} bytes after its end that are no part of the model",
-            _AGAIN,
+            f"{source.path}: has {counted(source.size - end, 'byte')} after its end that "
+            f"{'is' if source.size - end == 1 else 'are'} no part of the model",
+            FETCH,
         )
-    return ModelError(f"{source.path}: is damaged: nothing after byte {end:,} can be read as a model", _AGAIN)
+    return ModelError(f"{source.path}: is damaged: nothing after byte {end:,} can be read as a model", FETCH)

@@ -11,7 +11,7 @@ from inspector.errors import ModelError
 from inspector.onnxfile.attributes import Attributes, holds_graph
 from inspector.onnxfile.encodings import DataType
 from inspector.onnxfile.graph import Dimension, Function, Graph, Node, Value
-from inspector.onnxfile.source import Source, quoted
+from inspector.onnxfile.source import AGAIN, FETCH, LIMITS, Source, quoted
 from inspector.onnxfile.sparse import SparseTensor, parse_sparse
 from inspector.onnxfile.tensor import Tensor, parse_tensor
 from inspector.onnxfile.wire import BYTES, Buffer, Field, Span, WireError, signed, text
@@ -50,7 +50,7 @@ class Parser:
         """
         source = self.source
         if depth > MAX_NESTING:
-            raise ModelError(f"{source.path}: nests graphs more than {MAX_NESTING} deep")
+            raise ModelError(f"{source.path}: nests graphs more than {MAX_NESTING} deep", LIMITS)
         name = ""
         found: dict[int, list[Span]] = {}
         for span in spans:
@@ -162,7 +162,7 @@ class Parser:
             elif tag == _METADATA:
                 metadata.append((base + first, base + last))
         if not op_type:
-            raise ModelError(f"{self.source.path}: node {index} has no operator")
+            raise ModelError(f"{self.source.path}: node {index} has no operator", AGAIN)
         owner = (
             f"the {quoted(op_type)[1:-1]} node {quoted(name)}" if name else f"node {index} ({op_type[:80]})"
         )
@@ -190,16 +190,20 @@ class Parser:
         seen: set[str] = set()
         for tensor in tensors:
             if not tensor.name:
-                raise ModelError(f"{self.source.path}: an initializer has no name")
+                raise ModelError(f"{self.source.path}: an initializer has no name", AGAIN)
             if tensor.name in seen:
-                raise ModelError(f"{self.source.path}: has two initializers named {quoted(tensor.name)}")
+                raise ModelError(
+                    f"{self.source.path}: has two initializers named {quoted(tensor.name)}", AGAIN
+                )
             seen.add(tensor.name)
             yield tensor
 
     def _count(self, items: int, depth: int) -> None:
         self._items += items * (depth + 1)
         if self._items > MAX_ITEMS:
-            raise ModelError(f"{self.source.path}: has more than {MAX_ITEMS:,} nodes, tensors and values")
+            raise ModelError(
+                f"{self.source.path}: has more than {MAX_ITEMS:,} nodes, tensors and values", LIMITS
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +228,7 @@ class _Values(Mapping[str, Value]):
         try:
             between = [parse_value(self._source, self._source.fields(span)) for span in self._spans]
         except WireError as error:
-            raise ModelError(f"{self._source.path}: a value's type is damaged: {error}") from error
+            raise ModelError(f"{self._source.path}: a value's type is damaged: {error}", FETCH) from error
         return {value.name: value for value in (*between, *self._known)}
 
 

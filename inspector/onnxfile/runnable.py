@@ -8,7 +8,7 @@ from inspector.errors import ModelError
 from inspector.onnxfile.checks import all_nodes, graphs_within
 from inspector.onnxfile.graph import Graph, Node
 from inspector.onnxfile.model_file import OnnxFile
-from inspector.onnxfile.source import quoted
+from inspector.onnxfile.source import AGAIN, quoted
 from inspector.onnxfile.sparse import SparseTensor
 from inspector.onnxfile.tensor import Tensor
 
@@ -59,7 +59,8 @@ def check_runnable(file: OnnxFile) -> None:
             if name not in made:
                 raise ModelError(
                     f"{file.path}: the function {quoted(function.name)} returns {quoted(name)}, "
-                    "which nothing makes"
+                    "which nothing makes",
+                    AGAIN,
                 )
     _check_domains(file)
     _check_operators(file, file.graph.nodes, file.opsets)
@@ -75,14 +76,16 @@ def _check_defined(file: OnnxFile, graph: Graph, outer: tuple[set[str], ...]) ->
     _check_inputs(file, graph.nodes, scopes)
     for value in graph.outputs:
         if not any(value.name in scope for scope in scopes):
-            raise ModelError(f"{file.path}: the output {quoted(value.name)} is made by nothing")
+            raise ModelError(f"{file.path}: the output {quoted(value.name)} is made by nothing", AGAIN)
 
 
 def _check_inputs(file: OnnxFile, nodes: Sequence[Node], scopes: tuple[set[str], ...]) -> None:
     for node in nodes:
         for name in node.inputs:
             if name and not any(name in scope for scope in scopes):
-                raise ModelError(f"{file.path}: {node.label} reads {quoted(name)}, which nothing makes")
+                raise ModelError(
+                    f"{file.path}: {node.label} reads {quoted(name)}, which nothing makes", AGAIN
+                )
         for graph in node.graphs:
             _check_defined(file, graph, scopes)
 
@@ -113,11 +116,14 @@ def _check_operators(file: OnnxFile, nodes: Sequence[Node], opsets: Mapping[str,
         checked.add(key)
         shown = node.domain or "ai.onnx"
         if node.domain not in opsets:
-            raise ModelError(f"{file.path}: {node.label} is of {shown}, of which the model gives no version")
+            raise ModelError(
+                f"{file.path}: {node.label} is of {shown}, of which the model gives no version", AGAIN
+            )
         version = opsets[node.domain]
         try:
             defs.get_schema(node.op_type, version, node.domain)
         except defs.SchemaError:
             raise ModelError(
-                f"{file.path}: {node.label} is of an operator that opset {version} of {shown} does not have"
+                f"{file.path}: {node.label} is of an operator that opset {version} of {shown} does not have",
+                AGAIN,
             ) from None

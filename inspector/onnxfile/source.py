@@ -14,6 +14,12 @@ from inspector.onnxfile.wire import Buffer, Field, Span, fields, text
 MAX_FIELDS = 2_000_000
 MAX_TEXT = 1 << 26
 
+# What helps with a file that cannot be right: one that was cut or damaged, and one that was made wrong.
+FETCH = "Fetch or export the file again."
+AGAIN = "Export the model again, or report it to whoever made it."
+READABLE = "Check that you may read it, and that its disk is there."
+LIMITS = "Its size is beyond what any known exporter writes; report it if the model is a real one."
+
 _SHOWN = 80
 
 
@@ -59,7 +65,7 @@ class Source:
                     data = file.read()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise FileError(f"{path}: cannot be read: {reason}") from error
+            raise FileError(f"{path}: cannot be read: {reason}", READABLE) from error
         return cls(path, folder, data, len(data), Budget(MAX_FIELDS, MAX_TEXT))
 
     def fields(self, span: Span, data: Buffer | None = None, base: int = 0) -> list[Field]:
@@ -73,7 +79,7 @@ class Source:
         found = fields(self.data if data is None else data, start - base, end - base, base=base)
         self.budget.fields -= len(found)
         if self.budget.fields < 0:
-            raise ModelError(f"{self.path}: its structure has more than {MAX_FIELDS:,} fields")
+            raise ModelError(f"{self.path}: its structure has more than {MAX_FIELDS:,} fields", LIMITS)
         return found
 
     def text(self, span: Span) -> str:
@@ -93,7 +99,7 @@ class Source:
         """
         self.budget.text -= size
         if self.budget.text < 0:
-            raise ModelError(f"{self.path}: its names and texts have more than {MAX_TEXT:,} bytes")
+            raise ModelError(f"{self.path}: its names and texts have more than {MAX_TEXT:,} bytes", LIMITS)
 
     def entry(self, span: Span) -> tuple[str, str]:
         """Read a `StringStringEntryProto`: key and value."""
@@ -115,7 +121,16 @@ class Source:
             try:
                 self.data.close()
             except BufferError as error:
-                raise FileError(f"{self.path}: is still in use: an array shows a part of it") from error
+                raise FileError(
+                    f"{self.path}: is still in use: an array shows a part of it",
+                    "Drop or copy the array before.",
+                ) from error
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, with the plural where it belongs: "1 byte", "2,000 bytes"."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else noun + ("es" if noun.endswith("s") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def quoted(name: str) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inspector.errors import TensorError
 from inspector.onnxfile.encodings import DataType
-from inspector.onnxfile.source import Source, quoted
+from inspector.onnxfile.source import AGAIN, LIMITS, Source, quoted
 from inspector.onnxfile.tensor import Tensor, packed_dims, parse_shape, parse_tensor
 from inspector.onnxfile.wire import Span, signed
 
@@ -64,7 +64,9 @@ class SparseTensor:
         where = f"{self.values._source.path}: sparse tensor {quoted(self.name)}"
         size = math.prod(self.shape)
         if size * self.dtype.numpy.itemsize > _MAX_DENSE_BYTES:
-            raise TensorError(f"{where} of shape {list(self.shape)} is too large to be filled with its zeros")
+            raise TensorError(
+                f"{where} of shape {list(self.shape)} is too large to be filled with its zeros", LIMITS
+            )
         values, indices = self.values.numpy(), self.indices.numpy()
         rank = len(self.shape)
         if indices.ndim == 2 and indices.shape[1] == rank:
@@ -74,7 +76,7 @@ class SparseTensor:
         else:
             inside = bool(np.all((indices >= 0) & (indices < size)))
         if not inside or indices.shape != values.shape or values.ndim != 1:
-            raise TensorError(f"{where} has indices that do not fit its shape {list(self.shape)}")
+            raise TensorError(f"{where} has indices that do not fit its shape {list(self.shape)}", AGAIN)
         dense = np.full(size, "" if self.dtype == DataType.STRING else 0, self.dtype.numpy)
         dense[indices] = values
         dense = dense.reshape(self.shape)
@@ -95,7 +97,7 @@ def parse_sparse(source: Source, span: Span, owner: str) -> SparseTensor:
         if tag in (0x0A, 0x12):
             if tag in parts:
                 raise TensorError(
-                    f"{source.path}: the sparse tensor of {owner} has its values or indices twice"
+                    f"{source.path}: the sparse tensor of {owner} has its values or indices twice", AGAIN
                 )
             parts[tag] = parse_tensor(source, (start, end), owner)
         elif tag == 0x18:
@@ -103,11 +105,13 @@ def parse_sparse(source: Source, span: Span, owner: str) -> SparseTensor:
         elif tag == 0x1A:
             dims.extend(packed_dims(source.data[start:end]))
     if len(parts) < 2:
-        raise TensorError(f"{source.path}: the sparse tensor of {owner} lacks its values or its indices")
+        raise TensorError(
+            f"{source.path}: the sparse tensor of {owner} lacks its values or its indices", AGAIN
+        )
     values, indices = parts[0x0A], parts[0x12]
     where = f"{source.path}: sparse tensor {quoted(values.name)}"
     if indices.dtype != DataType.INT64:
-        raise TensorError(f"{where} has indices of type {indices.dtype.name}; expected INT64")
+        raise TensorError(f"{where} has indices of type {indices.dtype.name}; expected INT64", AGAIN)
     if not dims:
-        raise TensorError(f"{where} has no shape")
+        raise TensorError(f"{where} has no shape", AGAIN)
     return SparseTensor(values, indices, parse_shape(dims, where))

@@ -14,7 +14,7 @@ from inspector.errors import TensorError
 from inspector.onnxfile import external as external_data
 from inspector.onnxfile import typed
 from inspector.onnxfile.encodings import DataType, decode
-from inspector.onnxfile.source import Source, quoted
+from inspector.onnxfile.source import AGAIN, FETCH, LIMITS, Source, counted, quoted
 from inspector.onnxfile.wire import BYTES, Field, Span, WireError, fields, signed, text, varint
 
 __all__ = ["DataType", "Tensor", "packed_dims", "parse_shape", "parse_tensor"]
@@ -97,11 +97,12 @@ class Tensor:
         try:
             return typed.read(data, found, self.dtype, count)
         except WireError as error:
-            raise TensorError(f"{self._where} cannot be read: {error}") from error
+            raise TensorError(f"{self._where} cannot be read: {error}", FETCH) from error
         except typed.CountError as error:
             raise TensorError(
-                f"{self._where} of shape {list(self.shape)} needs {error.needed:,} entries of "
-                f"{typed.NAMES[typed.field_of(self.dtype)]}, but {error.found:,} are there"
+                f"{self._where} of shape {list(self.shape)} needs {counted(error.needed, 'entry')} of "
+                f"{typed.NAMES[typed.field_of(self.dtype)]}, but {_there(error.found)}",
+                FETCH,
             ) from error
 
 
@@ -147,19 +148,23 @@ def parse_tensor(source: Source, span: Span, owner: str) -> Tensor:
             stored.setdefault(typed.TAGS[tag], []).append(item)
     where = f"{source.path}: tensor {quoted(name)}" if name else f"{source.path}: the tensor of {owner}"
     if segmented:
-        raise TensorError(f"{where} is stored in segments, which ONNX never came to define")
+        raise TensorError(f"{where} is stored in segments, which ONNX never came to define", AGAIN)
     dtype, shape = _data_type(code, where), parse_shape(dims, where)
     count = math.prod(shape)
     # Axes of size 0 aside: numpy refuses an empty array of absurd size too.
     if dtype.nbytes(math.prod(size or 1 for size in shape)) > _MAX_BYTES:
-        raise TensorError(f"{where} of shape {list(shape)} would be larger than {_MAX_BYTES:,} bytes")
+        raise TensorError(f"{where} of shape {list(shape)} would be larger than {_MAX_BYTES:,} bytes", LIMITS)
     if located == 1:
         reference = external_data.reference(map(source.entry, entries), where)
         if dtype == DataType.STRING:
-            raise TensorError(f"{where} is of strings, which external data cannot hold")
+            raise TensorError(f"{where} is of strings, which external data cannot hold", AGAIN)
         return Tensor(name, dtype, shape, dtype.nbytes(count), True, where, source, span, None, reference)
     raw, nbytes = _stored(stored, dtype, shape, where)
     return Tensor(name, dtype, shape, nbytes, False, where, source, span, raw, None)
+
+
+def _there(count: int) -> str:
+    return f"{count:,} {'is' if count == 1 else 'are'} there"
 
 
 def packed_dims(packed: bytes) -> Iterator[int]:
@@ -172,11 +177,13 @@ def packed_dims(packed: bytes) -> Iterator[int]:
 
 def _data_type(code: int, where: str) -> DataType:
     if code == 0:
-        raise TensorError(f"{where} has no element type")
+        raise TensorError(f"{where} has no element type", AGAIN)
     try:
         return DataType(code)
     except ValueError:
-        raise TensorError(f"{where} has element type {code}; expected 1 to {max(DataType).value}") from None
+        raise TensorError(
+            f"{where} has element type {code}; expected 1 to {max(DataType).value}", AGAIN
+        ) from None
 
 
 def parse_shape(dims: list[int], where: str) -> tuple[int, ...]:
@@ -186,9 +193,9 @@ def parse_shape(dims: list[int], where: str) -> tuple[int, ...]:
         TensorError: One is negative, or there are more than numpy has axes.
     """
     if len(dims) > _MAX_RANK:
-        raise TensorError(f"{where} has {len(dims):,} dimensions; at most {_MAX_RANK} are accepted")
+        raise TensorError(f"{where} has {len(dims):,} dimensions; at most {_MAX_RANK} are accepted", LIMITS)
     if any(dim < 0 for dim in dims):
-        raise TensorError(f"{where} has a negative dimension: {dims}")
+        raise TensorError(f"{where} has a negative dimension: {dims}", AGAIN)
     return tuple(dims)
 
 
@@ -200,28 +207,31 @@ def _stored(
     present = [number for number, found in stored.items() if typed.possible_entries(found)[1]]
     if len(present) > 1:
         names = " and ".join(typed.NAMES[number] for number in sorted(present))
-        raise TensorError(f"{where} has values in {names}; expected one of them")
+        raise TensorError(f"{where} has values in {names}; expected one of them", AGAIN)
     if typed.RAW in stored and (not present or present == [typed.RAW]) and dtype != DataType.STRING:
         _, start, end = stored[typed.RAW][-1]
         if end - start != dtype.nbytes(count):
             raise TensorError(
-                f"{where} of shape {list(shape)} and type {dtype.name} needs {dtype.nbytes(count):,} bytes, "
-                f"but {end - start:,} are there"
+                f"{where} of shape {list(shape)} and type {dtype.name} needs "
+                f"{counted(dtype.nbytes(count), 'byte')}, but {_there(end - start)}",
+                FETCH,
             )
         return (start, end), end - start
     number = typed.field_of(dtype)
     if present and present != [number]:
         raise TensorError(
             f"{where} of type {dtype.name} has its values in {typed.NAMES[present[0]]}; "
-            f"expected {typed.NAMES[number]}" + ("" if dtype == DataType.STRING else " or raw_data")
+            f"expected {typed.NAMES[number]}" + ("" if dtype == DataType.STRING else " or raw_data"),
+            AGAIN,
         )
     found = stored.get(number, [])
     low, high = typed.possible_entries(found)
     needed = typed.entries_needed(dtype, count)
     if not low <= needed <= high:
         raise TensorError(
-            f"{where} of shape {list(shape)} needs {needed:,} entries of {typed.NAMES[number]}, but "
-            + (f"{high:,} are there" if low == high else f"at most {high:,} are there")
+            f"{where} of shape {list(shape)} needs {counted(needed, 'entry')} of {typed.NAMES[number]}, but "
+            + (_there(high) if low == high else f"at most {_there(high)}"),
+            FETCH,
         )
     nbytes = sum(end - start for _, start, end in found) if dtype == DataType.STRING else dtype.nbytes(count)
     return None, nbytes

@@ -108,7 +108,8 @@ class Picture:
         suffix = path.suffix.lower()
         if suffix not in SUFFIXES:
             raise OptionError(
-                f"{path}: cannot write {suffix or 'a file without a suffix'}; expected .png or .svg"
+                f"{path}: cannot write {suffix or 'a file without a suffix'}; expected .png or .svg",
+                "Name it kernels.png, for example.",
             )
         with replacing(path, force=force) as temporary:
             temporary.write_bytes(self.png() if suffix == ".png" else self.svg().encode())

@@ -112,7 +112,8 @@ def test_a_way_that_does_not_fit_the_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError) as caught:
         net(tmp_path / "m.onnx").annotate(preprocess={"channels": "gray"})
     assert caught.value.message == (
-        "input 'x0' has the shape (N, 3, 4, 4), that is 3 channels; channels 'gray' gives 1 channel"
+        f"{tmp_path / 'm.onnx'}: the input 'x0' has the shape (N, 3, 4, 4), that is 3 channels; "
+        "channels 'gray' gives 1 channel"
     )
 
 

@@ -376,3 +376,70 @@ def test_memory_that_runs_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImageError) as caught:
         decode(encoded(Image.fromarray(COLOURS), "PNG"), name="a.png")
     assert caught.value.message == "a.png: there is not enough memory to decode the picture"
+
+
+def test_a_picture_without_pixels_is_called_so() -> None:
+    bitmap = b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 0, 0, 1, 24, 0, 0, 0, 0, 0, 0)
+    for data, size in ((png_of_size(0, 0), "0x0"), (b"GIF89a\5\0\0\0\0\0\0", "5x0"), (bitmap, "0x0")):
+        with pytest.raises(ImageError) as caught:
+            decode(data, name="none")
+        assert caught.value.message == f"none: has {size} pixels; expected at least one"
+
+
+@pytest.mark.parametrize(("kind", "most"), [("WEBP", 25_000_000), ("JPEG", 33_333_333)])
+def test_decoders_that_keep_more_than_the_picture_get_smaller_ones(
+    kind: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encoded(Image.new("RGB", (64, 64)), kind, **({"progressive": True} if kind == "JPEG" else {}))
+    seen: list[int] = []
+    monkeypatch.setattr("inspector.images.check_size", lambda size, name, most=0: seen.append(most))
+    decode(data)
+    assert seen == [most]
+
+
+def test_a_plain_jpeg_may_have_as_many_pixels_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr("inspector.images.check_size", lambda size, name, most=0: seen.append(most))
+    decode(encoded(Image.new("RGB", (64, 64)), "JPEG"))
+    assert seen == [MAX_PIXELS]
+
+
+def test_bytes_are_capped_like_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.images.MAX_FILE_BYTES", 100)
+    data = encoded(Image.new("RGB", (64, 64)), "BMP")
+    with pytest.raises(ImageError) as caught:
+        decode(data, name="-")
+    assert caught.value.message == f"-: is {len(data):,} bytes, more than the 100 accepted for a picture"
+
+
+def test_strips_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    rgba = np.dstack([COLOURS, RNG.integers(0, 256, COLOURS.shape[:2], dtype=np.uint8)])
+    deep = RNG.integers(0, 65536, (9, 7)).astype(np.uint16)
+    whole = pixels(encoded(Image.fromarray(rgba), "PNG")), pixels(encoded(Image.fromarray(deep), "PNG"))
+    monkeypatch.setattr("inspector.pixels._STRIP_PIXELS", 50)
+    parts = pixels(encoded(Image.fromarray(rgba), "PNG")), pixels(encoded(Image.fromarray(deep), "PNG"))
+    assert np.array_equal(whole[0], parts[0])
+    assert np.array_equal(whole[1], parts[1])
+    share = rgba[..., 3:] / 255
+    assert np.abs(whole[0] - (COLOURS * share + 255 * (1 - share))).max() <= 1
+    assert np.array_equal(whole[1], np.rint(deep * (255 / 65535)))
+
+
+def test_an_empty_path_is_not_this_folder() -> None:
+    with pytest.raises(FileError) as caught:
+        find_images("")
+    assert caught.value.message == "'': is an empty path; expected a picture, a folder or a glob"
+
+
+def test_what_cannot_be_read_in_a_folder_is_not_passed_over(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS).save(tmp_path / "a.png")
+    (tmp_path / "folder.png").mkdir()
+    try:
+        (tmp_path / "b.png").symlink_to(tmp_path / "nowhere.png")
+    except OSError:
+        pytest.skip("links cannot be made here")
+    for spec in (tmp_path, tmp_path / "*", tmp_path / "*.png"):
+        assert [path.name for path in find_images(spec)] == ["a.png", "b.png"]
+    with pytest.raises(FileError) as caught:
+        decode(tmp_path / "b.png")
+    assert caught.value.message == f"{tmp_path / 'b.png'}: no such file; expected a picture"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -312,7 +313,7 @@ def test_an_output_of_another_shape_is_no_list_of_classes(net: Net) -> None:
     with pytest.raises(OptionError) as caught:
         model.predict(pictures(1))
     assert caught.value.message == (
-        f"{model.path}: the output 'y' has the shape (1, 2, 3) for 1 pictures; "
+        f"{model.path}: the output 'y' has the shape (1, 2, 3) for 1 picture; "
         "expected a score for each class: (batch, classes)"
     )
 
@@ -496,7 +497,7 @@ def saved(net: Net, tmp_path: Path, name: str) -> Path:
 
 def test_jsonl_has_one_object_per_line(net: Net, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in saved(net, tmp_path, "p.jsonl").read_text("utf-8").splitlines()]
-    assert [set(line) for line in lines] == [{"source", "predictions"}] * 2 + [{"source", "error"}]
+    assert [set(line) for line in lines] == [{"source", "predictions"}] * 2 + [{"source", "error", "hint"}]
     assert set(lines[0]["predictions"][0]) == {"index", "label", "probability"}
     assert sum(row["probability"] for row in lines[0]["predictions"]) == pytest.approx(1, abs=1e-5)
 
@@ -572,3 +573,70 @@ def test_what_fails_side_by_side_is_raised_and_stops_the_rest() -> None:
     with pytest.raises(RunError, match="four"):
         list(results)
     assert stopped == [True]
+
+
+def test_one_folder_without_pictures_does_not_stop_the_others(net: Net, tmp_path: Path) -> None:
+    good, empty = write_folder(tmp_path / "good", pictures(2)), write_folder(tmp_path / "empty", [])
+    images = [good, empty, "", str(tmp_path / "*.none"), good / "0.png"]
+    found = list(stream(net(), images))
+    assert [type(item) for item in found] == [Prediction, Prediction, Failure, Failure, Failure, Prediction]
+    messages = [item.message for item in found if isinstance(item, Failure)]
+    formats = "JPEG, PNG, BMP, GIF, TIFF, WebP or PPM"
+    assert messages == [
+        f"{empty}: there is no picture in this folder; expected {formats} files",
+        "'': is an empty path; expected a picture, a folder or a glob",
+        f"{tmp_path / '*.none'}: no picture matches; expected {formats} files",
+    ]
+
+
+def test_one_folder_without_pictures_is_an_error(net: Net, tmp_path: Path) -> None:
+    with pytest.raises(ImageError):
+        net().predict(write_folder(tmp_path / "empty", []))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs here")
+def test_a_pipe_in_a_folder_is_a_failure(net: Net, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "f", pictures(1))
+    os.mkfifo(folder / "1.png")
+    found = net().predict(folder)
+    assert len(found) == 1
+    assert [failure.message for failure in found.failures] == [
+        f"{folder / '1.png'}: is a pipe, socket or device, not a regular file; expected a picture"
+    ]
+
+
+def test_csv_cells_hold_no_control_characters(net: Net) -> None:
+    model = net(metadata={**DECLARED, "inspector.labels": json.dumps(["a\x1b[31m", "b\nc", "=\u202e"])})
+    rows = model.predict(pictures(1)[0]).items[0].to_rows()
+    assert {row[3] for row in rows} == {"a\\x1b[31m", "b\\nc", "'=\\u202e"}
+
+
+def test_more_threads_than_cores_are_not_started(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.predictor.cores", lambda: 3)
+    model = net()
+    asked: list[int | None] = []
+    session = model.session
+
+    def recording(*, threads: int | None, time_limit: float | None) -> Session:
+        asked.append(threads)
+        return session(threads=threads, time_limit=time_limit)
+
+    monkeypatch.setattr(Model, "session", lambda self, **options: recording(**options))
+    model.predict(pictures(1)[0], threads=100_000)
+    assert asked == [3]
+
+
+def test_hints_name_options_that_exist(net: Net) -> None:
+    with pytest.raises(OptionError) as caught:
+        net(output=("N", 3, 4)).predict(pictures(1)[0])
+    assert caught.value.hint.startswith("Name a value that does with --scores NAME (in Python output=NAME)")
+
+
+def test_the_model_is_named_when_its_input_takes_no_pictures(net: Net) -> None:
+    model = net(shape=("N", 10))
+    with pytest.raises(ImageError) as caught:
+        Predictor(model)
+    assert caught.value.message == (
+        f"{model.path}: the input 'x' has the shape (N, 10); expected pictures: "
+        "(batch, height, width, channels) or (batch, channels, height, width) with 1 or 3 channels"
+    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -269,3 +271,31 @@ def test_onnxruntime_opens_a_model_whose_windows_are_wide(tmp_path: Path) -> Non
     node = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1100] * 4, strides=[2000, 2000])
     path = saved(tmp_path, [node], {"w": ONES})
     assert Session(open_onnx(path)).run({"x": np.ones((1, 1, 8, 8), np.float32)})["y"].shape == (1, 1, 2, 2)
+
+
+@pytest.mark.parametrize("op", ["Conv", "ConvTranspose"])
+def test_kernels_without_weights_are_refused_with_the_layer(op: str, tmp_path: Path) -> None:
+    node = helper.make_node(op, ["x", "w"], ["y"], name="conv_1")
+    path = saved(tmp_path, [node], {"w": np.zeros((1, 4, 0, 3), np.float32)})
+    with pytest.raises(RunError) as caught:
+        Session(open_onnx(path)).open()
+    assert caught.value.message == (
+        f"{path}: layer 'conv_1' ({op}) has kernels of the shape [1, 4, 0, 3]; expected no axis of size 0"
+    )
+
+
+def test_an_ordinary_network_is_checked_without_importing_onnx(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("GlobalAveragePool", ["c"], ["g"]),
+        helper.make_node("Reshape", ["g", "s"], ["r"]),
+        helper.make_node("Mul", ["c", "r"], ["y"]),
+    ]
+    path = saved(tmp_path, nodes, {"w": ONES, "s": np.array([1, 1, 1, 1])})
+    code = (
+        "import sys; from inspector.growth import check_loops; from inspector.onnxfile import open_onnx; "
+        "from inspector.preflight import check_memory; file = open_onnx(sys.argv[1]); "
+        "check_loops(file); check_memory(file); print('onnx' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

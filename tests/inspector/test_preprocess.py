@@ -45,23 +45,26 @@ def test_the_axes_of_an_input_are_told_from_its_shape(shape: tuple[Dimension, ..
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        (("N", 3, 32, 3), "input 'X' has the shape (N, 3, 32, 3), which may be NHWC or NCHW; expected one"),
+        (
+            ("N", 3, 32, 3),
+            "the input 'X' has the shape (N, 3, 32, 3), which may be NHWC or NCHW; expected one",
+        ),
         (
             ("N", 10),
-            "input 'X' has the shape (N, 10); expected pictures: (batch, height, width, channels) or "
+            "the input 'X' has the shape (N, 10); expected pictures: (batch, height, width, channels) or "
             "(batch, channels, height, width) with 1 or 3 channels",
         ),
         (
             (None, None, None, None),
-            "input 'X' has the shape (?, ?, ?, ?); expected pictures: (batch, height, width, channels) or "
-            "(batch, channels, height, width) with 1 or 3 channels",
+            "the input 'X' has the shape (?, ?, ?, ?); expected pictures: (batch, height, width, channels) "
+            "or (batch, channels, height, width) with 1 or 3 channels",
         ),
         (
             ("N", 784),
-            "input 'X' has the shape (N, 784), which may be flattened grey pictures; "
+            "the input 'X' has the shape (N, 784), which may be flattened grey pictures; "
             "expected a declaration that it is",
         ),
-        (("N", 0, 91, 1), "input 'X' has the shape (N, 0, 91, 1); expected positive sizes"),
+        (("N", 0, 91, 1), "the input 'X' has the shape (N, 0, 91, 1); expected positive sizes"),
     ],
 )
 def test_an_input_that_takes_no_pictures_is_refused(shape: tuple[Dimension, ...], message: str) -> None:
@@ -73,7 +76,7 @@ def test_an_input_that_takes_no_pictures_is_refused(shape: tuple[Dimension, ...]
 def test_an_input_without_shape_is_refused() -> None:
     with pytest.raises(ImageError) as caught:
         layout_of(Value("X", DataType.FLOAT, None))
-    assert caught.value.message == "input 'X' does not declare its shape; expected that of pictures"
+    assert caught.value.message == "the input 'X' does not declare its shape; expected that of pictures"
 
 
 def test_shapes_are_written_as_people_do() -> None:
@@ -86,7 +89,7 @@ def test_channels_must_be_those_of_the_input() -> None:
             layout_of(value(*shape), channels)  # type: ignore[arg-type]
         gives = "1 channel" if channels == "gray" else "3 channels"
         assert caught.value.message == (
-            f"input 'X' has the shape {show(shape)}, that is {found}; channels {channels!r} gives {gives}"
+            f"the input 'X' has the shape {show(shape)}, that is {found}; channels {channels!r} gives {gives}"
         )
 
 
@@ -201,7 +204,9 @@ def test_an_input_with_one_size_keeps_the_proportions() -> None:
 def test_a_picture_that_would_become_too_large_is_refused() -> None:
     with pytest.raises(ImageError) as caught:
         Preprocess().apply(picture(1, 3000), value("N", 3, 1000, None))
-    assert caught.value.message == "the input: has 3,000,000x1,000 pixels; expected at most 89,000,000"
+    assert caught.value.message == (
+        "the input 'X' made of a picture of 3,000x1: has 3,000,000x1,000 pixels; expected at most 50,000,000"
+    )
 
 
 @pytest.mark.parametrize("dtype", [DataType.FLOAT16, DataType.DOUBLE])
@@ -226,13 +231,13 @@ def test_values_that_an_integer_input_cannot_hold_are_refused() -> None:
     ):
         with pytest.raises(OptionError) as caught:
             way.check(value("N", 2, 2, 1, dtype=dtype))
-        assert caught.value.message == f"input 'X' takes whole numbers {message}"
+        assert caught.value.message == f"the input 'X' takes whole numbers {message}"
 
 
 def test_an_input_of_strings_is_refused() -> None:
     with pytest.raises(ImageError) as caught:
         Preprocess().check(value("N", 2, 2, 3, dtype=DataType.STRING))
-    assert caught.value.message == "input 'X' takes object; expected a type for pixels"
+    assert caught.value.message == "the input 'X' takes object; expected a type for pixels"
 
 
 def test_the_default_is_grey_for_one_channel_and_rgb_for_three() -> None:
@@ -333,3 +338,14 @@ def test_onnx_s_own_declarations_are_read(metadata: dict[str, str], expected: Pr
 def test_inspector_s_declaration_comes_first() -> None:
     metadata = {"Image.BitmapPixelFormat": "Bgr8", "inspector.preprocess": json.dumps({"range": "-1..1"})}
     assert declared_in(metadata, "m.onnx") == Preprocess("rgb", "-1..1")
+
+
+def test_the_model_is_named_where_it_is_known() -> None:
+    with pytest.raises(ImageError) as caught:
+        default_for(Value("X", DataType.FLOAT, None), where="m.onnx")
+    assert (
+        caught.value.message == "m.onnx: the input 'X' does not declare its shape; expected that of pictures"
+    )
+    with pytest.raises(ImageError) as caught:
+        Preprocess().check(value("N", 10), where="m.onnx")
+    assert caught.value.message.startswith("m.onnx: the input 'X' has the shape (N, 10); expected pictures")

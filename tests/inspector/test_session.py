@@ -14,7 +14,8 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from inspector.errors import ModelError, RunError, TensorError, UnknownLayerError
 from inspector.onnxfile import open_onnx
-from inspector.session import Session, TimeLimitError
+from inspector.pipeline import cores
+from inspector.session import MemoryLimitError, Session, TimeLimitError
 
 Save = Callable[..., Path]
 RNG = np.random.default_rng(5)
@@ -249,6 +250,7 @@ def test_an_endless_loop_is_stopped_at_the_time_limit(save: Save) -> None:
     with pytest.raises(TimeLimitError) as caught:
         Session(open_onnx(path), time_limit=0.3).run({"x": np.ones(1, np.float32)})
     assert caught.value.message == f"{path}: the run was stopped after 0.3 seconds without a result"
+    assert "--time-limit SECONDS" in caught.value.hint
     assert time.monotonic() - began < 10
 
 
@@ -285,3 +287,58 @@ def test_memory_that_runs_out_is_named(save: Save, monkeypatch: pytest.MonkeyPat
     assert caught.value.message == (
         f"{session.file.path}: onnxruntime cannot run the model: there is not enough memory"
     )
+
+
+def test_a_run_that_takes_more_memory_than_it_may_is_refused(save: Save) -> None:
+    # What is made of a long input is known at the run alone.
+    nodes = [
+        helper.make_node("Reshape", ["x", "a"], ["l"]),
+        helper.make_node("Transpose", ["l"], ["r"], perm=[1, 0]),
+        helper.make_node("Mul", ["l", "r"], ["m"]),
+        helper.make_node("ReduceSum", ["m"], ["y"], keepdims=0),
+    ]
+    path = save(nodes, {"a": np.array([-1, 1])}, inputs={"x": [None]})
+    limited = Session(open_onnx(path), memory_limit=2**24)
+    with pytest.raises(MemoryLimitError) as caught:
+        limited.run({"x": np.ones(4000, np.float32)})
+    assert caught.value.message == (
+        f"{path}: a run takes more than the 16,777,216 bytes of memory that it may"
+    )
+    assert limited.run({"x": np.ones(100, np.float32)})["y"] == 10_000
+    assert Session(open_onnx(path)).run({"x": np.ones(4000, np.float32)})["y"] == 16_000_000
+
+
+def test_weights_do_not_count_as_memory_of_a_run(save: Save) -> None:
+    path = save(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        {"w": np.ones((2048, 2048), np.float32)},
+        inputs={"x": [1, 2048]},
+    )
+    session = Session(open_onnx(path), memory_limit=2**22)
+    assert session.run({"x": np.ones((1, 2048), np.float32)})["y"].tolist() == [[2048.0] * 2048]
+
+
+def test_memory_beside_the_arena_is_watched(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    grown = iter([0, *[2**33] * 1000])
+    monkeypatch.setattr("inspector.session.private_bytes", lambda: next(grown))
+    path = endless(save)
+    with pytest.raises(MemoryLimitError) as caught:
+        Session(open_onnx(path), memory_limit=2**30).run({"x": np.ones(1, np.float32)})
+    assert caught.value.message == (
+        f"{path}: a run takes more than the 1,073,741,824 bytes of memory that it may"
+    )
+
+
+def test_a_system_that_does_not_tell_its_memory_has_the_time_limit(
+    save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.session.private_bytes", lambda: None)
+    with pytest.raises(TimeLimitError):
+        Session(open_onnx(endless(save)), time_limit=0.1).run({"x": np.ones(1, np.float32)})
+
+
+def test_a_session_takes_no_more_threads_than_there_are_cores(save: Save) -> None:
+    file = conv_net(save).file
+    assert Session(file, threads=100_000).threads == cores()
+    assert Session(file, threads=1).threads == 1
+    assert Session(file).threads is None

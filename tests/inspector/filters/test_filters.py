@@ -251,3 +251,13 @@ def test_the_dictionary_has_these_keys_and_is_json() -> None:
     assert figures[0]["filter"] == 0
     assert figures[0]["min"] == WEIGHTS[0, :3].min()
     assert figures[1] == {"filter": 1, "norm": 0.0, "min": None, "max": None, "mean": None, "nonfinite": 27}
+
+
+def test_kernels_without_weights_are_warned_of_and_not_dead(conv_model: Callable[..., Model]) -> None:
+    model = conv_model(np.zeros((4, 1, 0, 3), np.float32))
+    found = model.filters("conv")
+    assert found.dead == ()
+    assert found.notes == ()
+    assert found.warnings == (
+        f"{model.path}: layer 'conv': its kernels have the shape [4, 1, 0, 3], so there is nothing to show",
+    )

@@ -185,3 +185,19 @@ def test_the_mean_is_over_the_input_channels_in_the_type_of_the_kernels() -> Non
     assert found.dtype == np.float32
     expected = sum(kernels[:, channel].astype(float) for channel in range(6)) / 6
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 5e-324])
+def test_weights_of_any_size_have_a_norm(scale: float) -> None:
+    kernels = scale * np.array([[3.0, 4.0], [6.0, 8.0], [0.0, 0.0]])
+    found = statistics(kernels)
+    assert found.norm == pytest.approx(np.array([5, 10, 0]) * scale, rel=1e-12, abs=0)
+    assert found.mean == pytest.approx(np.array([3.5, 7, 0]) * scale, rel=0.2 if scale < 1e-320 else 1e-12)
+    assert dead(found).tolist() == [False, False, True]
+
+
+def test_a_norm_beyond_float64_is_the_largest() -> None:
+    found = statistics(np.full((2, 9), np.finfo(np.float64).max))
+    assert (found.norm == np.finfo(np.float64).max).all()
+    assert found.mean == pytest.approx(np.finfo(np.float64).max)
+    assert not dead(found).any()

@@ -199,3 +199,8 @@ def test_a_model_without_computation_has_no_layers(made: Made) -> None:
     with pytest.raises(UnknownLayerError) as caught:
         found.get("a")
     assert caught.value.message == f"{found.model} has no layers"
+
+
+def test_the_html_table_holds_no_control_characters(made: Made) -> None:
+    html = made([conv("x", "w", "y", name="a\x1b[31m\u202eb")], {"w": (6, 3, 3, 3)})._repr_html_()
+    assert "<td>a\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}b</td>" in html

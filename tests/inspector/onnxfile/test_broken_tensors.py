@@ -43,7 +43,7 @@ BROKEN = {
     ),
     "too many floats": (
         described(dims(1), FLOAT, encode_bytes(4, bytes(8))),
-        "tensor 't' of shape [1] needs 1 entries of float_data, but 2 are there",
+        "tensor 't' of shape [1] needs 1 entry of float_data, but 2 are there",
     ),
     "half of the complex numbers": (
         described(dims(2), encode_number(2, 14), encode_bytes(4, bytes(8))),
@@ -51,7 +51,7 @@ BROKEN = {
     ),
     "a petabyte in one byte": (
         described(dims(2**40), encode_number(2, 2), encode_bytes(9, b"\0")),
-        f"tensor 't' of shape [{2**40}] and type UINT8 needs {2**40:,} bytes, but 1 are there",
+        f"tensor 't' of shape [{2**40}] and type UINT8 needs {2**40:,} bytes, but 1 is there",
     ),
     "an exabyte": (
         described(dims(2**60), encode_number(2, 2), encode_bytes(9, b"\0")),
@@ -92,7 +92,7 @@ BROKEN = {
     ),
     "too few strings": (
         described(dims(2), encode_number(2, 8), encode_bytes(6, b"a")),
-        "tensor 't' of shape [2] needs 2 entries of string_data, but 1 are there",
+        "tensor 't' of shape [2] needs 2 entries of string_data, but 1 is there",
     ),
     "fewer bytes than integers": (
         described(dims(50), encode_number(2, 7), encode_bytes(7, bytes(9))),
@@ -157,7 +157,7 @@ def test_a_tensor_in_an_attribute_is_named_by_its_owner(model: Make, write: Writ
     file = open_onnx(write(model([node])))
     assert refusal(lambda: file.graph.nodes[0].attributes["value"]) == (
         "m.onnx: the tensor of the attribute 'value' of the Constant node 'c' of shape [9] needs 9 entries "
-        "of float_data, but 1 are there"
+        "of float_data, but 1 is there"
     )
 
 

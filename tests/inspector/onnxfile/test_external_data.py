@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from inspector.errors import TensorError
 from inspector.onnxfile import OnnxFile, Tensor, open_onnx
 from inspector.onnxfile.runnable import all_tensors, check_external
 
@@ -315,3 +316,17 @@ def test_a_model_whose_data_is_all_there_passes(data: Path, model: Make, opened:
     file = opened(model(None, [outside(), numpy_helper.from_array(VALUES, "inside")]))
     check_external(file)
     assert [tensor.name for tensor in all_tensors(file)] == ["t", "inside"]
+
+
+def test_what_to_do_about_a_link_is_said(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, tensor: Callable[..., Tensor]
+) -> None:
+    target = tmp_path_factory.mktemp("blobs") / "w.bin"
+    target.write_bytes(VALUES.tobytes())
+    link(lambda: (folder / "w.bin").symlink_to(target))
+    with pytest.raises(TensorError) as caught:
+        tensor().numpy()
+    assert caught.value.hint == (
+        "External data is not read through links: copy the folder with the files that they stand for, "
+        "and open the model in the copy: cp -rL FOLDER COPY"
+    )

@@ -334,3 +334,10 @@ def test_any_single_changed_byte_gives_a_model_or_a_named_error(
             except Exception as error:
                 if type(error).__module__ not in ("inspector.errors", "converters.errors"):
                     raise
+
+
+def test_one_missing_byte_is_one_byte(model: Make, write: Write, refusal: Refusal) -> None:
+    proto = model(None, [numpy_helper.from_array(np.zeros(500), "t")])
+    proto.ClearField("opset_import")
+    path = write(proto.SerializeToString()[:-1])
+    assert refusal(lambda: open_onnx(path)) == "m.onnx: is truncated: 1 byte of its graph is missing"

@@ -1,0 +1,114 @@
+"""onnxruntime itself: opening a model within limits, and one sentence about what it cannot do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from inspector.errors import ModelError, RunError
+from inspector.onnxfile.runnable import check_runnable
+from inspector.onnxfile.source import AGAIN
+from inspector.onnxfile.wire import encode_bytes
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+    from inspector.onnxfile.model_file import OnnxFile
+
+_OLDEST_OPSET = 7
+_GRAPH_OF_MODEL, _OUTPUT_OF_GRAPH, _NAME_OF_VALUE = 7, 12, 1
+# What onnxruntime says when its arena is full.
+_REFUSED = "is smaller than requested bytes"
+
+
+def open_runtime(
+    file: OnnxFile, extra: Sequence[str], threads: int, memory_limit: int
+) -> onnxruntime.InferenceSession:
+    """Let onnxruntime open a model on the CPU.
+
+    Args:
+        file: The model, already checked.
+        extra: Names of computed values that are to be outputs too.
+        threads: Threads that compute one run; 0 for one for each core.
+        memory_limit: Bytes that its runs may take together, beside the weights.
+
+    Raises:
+        RunError: It cannot.
+        ModelError: The graph is broken, or uses unknown operators.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    _limit_memory(options, memory_limit)
+    if extra:
+        # Protobuf merges a second `graph` into the first, which adds outputs without parsing the model.
+        added = b"".join(
+            encode_bytes(_OUTPUT_OF_GRAPH, encode_bytes(_NAME_OF_VALUE, name.encode())) for name in extra
+        )
+        model: str | bytes = file.path.read_bytes() + encode_bytes(_GRAPH_OF_MODEL, added)
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(file.path.absolute().parent)
+        )
+    else:
+        model = str(file.path)
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except failures() as error:
+        raise _open_error(file, error) from error
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Every kind of exception that onnxruntime raises of a model or its inputs."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    kinds = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (*kinds, MemoryError)
+
+
+def is_out_of_limit(error: Exception) -> bool:
+    """Whether a run failed because it asked for more memory than `open_runtime` allowed."""
+    return _REFUSED in str(error)
+
+
+def reason(error: Exception) -> str:
+    """What onnxruntime said, in one line and without its error code."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or "bad_alloc" in text or "allocate memory" in text:
+        return "there is not enough memory"
+    text = text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
+    return text[:300]
+
+
+def _limit_memory(options: onnxruntime.SessionOptions, limit: int) -> None:
+    """Give the session opened next an arena of its own, which refuses to grow beyond `limit` bytes."""
+    import onnxruntime
+
+    kind = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    # A release that keeps the first arena for all sessions refuses a second: then they share its limit.
+    with contextlib.suppress(*failures()):
+        onnxruntime.create_and_register_allocator(kind, onnxruntime.OrtArenaCfg({"max_mem": limit}))
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # Weights are as large as their file, which nobody means to limit.
+    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+
+
+def _open_error(file: OnnxFile, error: Exception) -> RunError | ModelError:
+    path = file.path
+    try:
+        check_runnable(file)
+    except ModelError as broken:
+        return broken
+    opset = file.opsets.get("", _OLDEST_OPSET)
+    if opset < _OLDEST_OPSET:
+        return RunError(
+            f"{path}: uses opset {opset}, which onnxruntime does not run; expected opset 7 or later",
+            'python -c "import onnx, onnx.version_converter as v; '
+            f"onnx.save(v.convert_version(onnx.load({str(path)!r}), 13), 'opset13.onnx')\"",
+        )
+    return RunError(f"{path}: onnxruntime cannot open the model: {reason(error)}", AGAIN)
