@@ -96,7 +96,7 @@ def test_small_inputs_that_would_blow_up_are_not_computed():
     graph.const("wide", np.zeros((1, 9000)), dtype="int32")
     graph.add("outer", "AddV2", "long", "wide", T="int32")
     graph.add("float", "Cast", "outer", SrcT="int32", DstT="float32")
-    graph.const("shape", [1 << 30], dtype="int32")
+    graph.const("shape", [1 << 28], dtype="int32")
     graph.const("zero", 0.0)
     graph.add("filled", "Fill", "shape", "zero", T="float32")
     graph.add("y", "AddN", "net/Relu", "float", "filled", T="float32")

@@ -183,3 +183,17 @@ def test_a_wrong_number_of_inputs_never_breaks_the_reader(op, count):
     graph.add("y", "AddV2", "net/Relu", "odd", T="float32")
     with contextlib.suppress(InspectorError):
         freeze(source(graph), outputs=["y"])
+
+
+def test_a_tensor_of_one_number_that_no_machine_holds_is_refused():
+    graph = mlp()
+    graph.const("shape", [100_000, 100_000], dtype="int32")
+    graph.const("zero", 0.0)
+    graph.add("filled", "Fill", "shape", "zero", T="float32")
+    graph.add("y", "AddN", "net/Relu", "filled", T="float32")
+    with pytest.raises(UnsupportedError) as caught:
+        freeze(source(graph))
+    assert caught.value.message == (
+        "net.pb: the node 'filled' of op Fill makes a tensor of 10,000,000,000 elements; "
+        "expected at most 268,435,456"
+    )
