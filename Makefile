@@ -11,9 +11,14 @@ endif
 UV := $(shell command -v uv 2>/dev/null)
 DEMO := demo
 
-.PHONY: demo test lint bench models clean
+.PHONY: demo test bench coverage-table models clean
 
-# Each stamp holds one set of packages; a changed pyproject.toml makes them anew.
+ifdef UV
+  INSTALL := uv pip install --quiet --python $(BIN)/python --editable
+else
+  INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+endif
+
 $(VENV)/pyvenv.cfg:
 ifdef UV
 	uv venv --quiet --python ">=3.11" $(VENV)
@@ -22,12 +27,13 @@ else
 	$(PYTHON) -m venv $(VENV)
 endif
 
+# Each stamp holds one set of packages; a changed pyproject.toml makes them anew.
+$(VENV)/.ready: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(INSTALL) .
+	touch $@
+
 $(VENV)/.ready-%: pyproject.toml | $(VENV)/pyvenv.cfg
-ifdef UV
-	uv pip install --quiet --python $(BIN)/python --editable ".[$(subst +,$(comma),$*)]"
-else
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(subst +,$(comma),$*)]"
-endif
+	$(INSTALL) ".[$(subst +,$(comma),$*)]"
 	touch $@
 comma := ,
 
@@ -35,7 +41,7 @@ PORTRAITS := models/portraits
 DIGITS := models/digits
 INSPECTOR := $(BIN)/inspector
 
-demo: $(VENV)/.ready-tf
+demo: $(VENV)/.ready
 	$(BIN)/python -c "import pathlib; pathlib.Path('$(DEMO)').mkdir(exist_ok=True)"
 	$(INSPECTOR) convert $(PORTRAITS)/lars.tflearn -o $(DEMO)/lars.onnx --force \
 		--labels $(PORTRAITS)/labels.txt --channels gray --range 0..1 --certificate $(DEMO)/lars.certificate.json
@@ -61,6 +67,9 @@ test: $(VENV)/.ready-tf+dev
 
 bench: $(VENV)/.ready-tf+dev+bench
 	$(BIN)/python benchmarks/run.py
+
+coverage-table: $(VENV)/.ready-tf+dev
+	$(BIN)/python tests/converters/tensorflow/coverage_table.py
 
 models: $(VENV)/.ready-tf+dev
 	$(BIN)/python models/portraits/train.py

@@ -8,6 +8,7 @@ Reference: https://protobuf.dev/programming-guides/encoding/ for the bytes, onnx
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class Assembled:
             for head, array in fields:
                 file.write(head)
                 file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        let_go(self.weights.values())
 
     def with_outputs(self, names: Iterable[str]) -> ModelProto:
         """The model with more of its values as outputs, for running it in memory with `weights` beside it.
@@ -98,6 +100,25 @@ class Assembled:
             tensor.data_location = onnx.TensorProto.EXTERNAL
             tensor.external_data.add(key="location", value="given by the caller")
         return model
+
+
+def let_go(arrays: Iterable[NDArray[Any]]) -> None:
+    """Give back the memory of mapped files that arrays are views of; it is read again when it is needed.
+
+    What has been read of a mapped file counts as the process's own memory, the size of the weights here.
+    """
+    mapped: dict[int, mmap.mmap] = {}
+    for array in arrays:
+        base: object = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, memoryview):
+            base = base.obj
+        if isinstance(base, mmap.mmap):
+            mapped[id(base)] = base
+    for file in mapped.values():
+        if hasattr(file, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+            file.madvise(mmap.MADV_DONTNEED)
 
 
 def put_back(model: ModelProto, weights: Mapping[str, NDArray[Any]]) -> Assembled:

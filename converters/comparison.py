@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from converters.certificate import Difference, worst
-from converters.errors import SourceError
+from converters.errors import SourceError, UnsupportedError
 from converters.formats import Draft, Feeds
 from converters.runtime import Runtime
 from converters.trials import Trial, standard_trials
@@ -43,26 +43,34 @@ class _Watched:
     value: str
 
 
-def compare(draft: Draft, model: Runtime) -> Comparison:
-    """Run the standard trials on both sides.
+Answers = Mapping[str, NDArray[Any]]
+
+
+def answers(draft: Draft, model: Runtime) -> list[Answers | UnsupportedError]:
+    """What a model gives on each of the standard trials, or why it gives nothing.
+
+    All trials at once, and before the source runs: an open session holds a copy of the weights.
+    """
+    return [_answer(model, trial.feeds(draft.inputs)) for trial in standard_trials()]
+
+
+def compare(draft: Draft, given: Sequence[Answers | UnsupportedError]) -> Comparison:
+    """Run the standard trials on the source, and compare the outputs and every layer.
 
     Args:
         draft: The conversion, with its source as the reference.
-        model: The file that was written from it, opened.
+        given: The `answers` of the very file that the user gets.
 
     Raises:
         SourceError: The source runs on none of the inputs.
+        UnsupportedError: The source runs on inputs on which the model does not.
     """
     watched = _watched(draft)
-    # Outputs are judged on the very file that the user gets; layers on a model that also returns them.
-    every = Runtime(
-        draft.model.with_outputs(item.value for item in watched).SerializeToString(), draft.model.weights
-    )
     trials: list[Trial] = []
     refusals: list[str] = []
     outputs: list[Difference] = []
     layers: list[Difference] = []
-    for trial in standard_trials():
+    for trial, got, values in zip(standard_trials(), given, _layer_values(draft, watched), strict=True):
         feeds = trial.feeds(draft.inputs)
         try:
             expected, nudged = (_expected(draft, watched, fed) for fed in (feeds, trial.nudged(feeds)))
@@ -70,8 +78,11 @@ def compare(draft: Draft, model: Runtime) -> Comparison:
             # Indices beyond a table's rows, for example: the source itself says no to such inputs.
             refusals.append(f"Inputs {trial.drawn} are left out: {error.message}")
             continue
+        if isinstance(got, UnsupportedError):
+            raise got
+        if isinstance(values, UnsupportedError):
+            raise values
         trials.append(trial)
-        got, values = model.run(feeds), every.run(feeds)
         outputs += [
             Difference.between(s.name, s.name, expected[s.name], got[s.name], nudged[s.name])
             for s in draft.outputs
@@ -83,9 +94,22 @@ def compare(draft: Draft, model: Runtime) -> Comparison:
     if not trials:
         raise SourceError(f"the source could not be run on any input: {refusals[0]}")
     seen = {item.layer for item in watched}
-    given = {spec.name for spec in draft.inputs}
-    unseen = tuple(name for name, tensor in draft.layers.items() if name not in seen and tensor not in given)
+    known = {spec.name for spec in draft.inputs}
+    unseen = tuple(name for name, tensor in draft.layers.items() if name not in seen and tensor not in known)
     return Comparison(tuple(trials), tuple(refusals), worst(outputs), worst(layers), unseen)
+
+
+def _answer(model: Runtime, feeds: Feeds) -> Answers | UnsupportedError:
+    try:
+        return model.run(feeds)
+    except UnsupportedError as error:
+        return error
+
+
+def _layer_values(draft: Draft, watched: list[_Watched]) -> list[Answers | UnsupportedError]:
+    """What a model in memory gives that returns every layer's value beside the outputs."""
+    nodes = draft.model.with_outputs(item.value for item in watched)
+    return answers(draft, Runtime(nodes.SerializeToString(), draft.model.weights))
 
 
 def _watched(draft: Draft) -> list[_Watched]:

@@ -13,7 +13,7 @@ from typing import Any
 from converters import gate
 from converters.assemble import append_metadata
 from converters.certificate import METADATA_KEY, Certificate
-from converters.comparison import Comparison, compare
+from converters.comparison import Comparison, answers, compare
 from converters.errors import NotEqualError
 from converters.files import check_not_input, check_output, replacing
 from converters.formats import Draft, Request, recognise
@@ -81,12 +81,13 @@ def convert(
         passed += gate.check_file(temporary)
         runtime = Runtime(temporary)
         passed += gate.check_answers(runtime, standard_trials()[0].feeds(draft.inputs))
+        given = answers(draft, runtime) if request.verify else []
+        # Windows renames no file that is open; and the session holds a copy of the weights.
+        del runtime
         certificate = _certificate(source.name, draft, passed)
         if request.verify:
             progress("comparing with the source")
-            certificate = _compared(certificate, compare(draft, runtime), draft.reference_name)
-        # Windows renames no file that is open.
-        del runtime
+            certificate = _compared(certificate, compare(draft, given), draft.reference_name)
         append_metadata(temporary, {**stored, METADATA_KEY: certificate.to_json()})
         _refuse_if_different(certificate)
     return Conversion(out, certificate)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from converters.certificate import FileRecord
+from converters.choices import Engine
 from converters.content import describe_content
 from converters.errors import SourceError
 from converters.files import check_file
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from converters.assemble import Assembled
 
 Feeds = Mapping[str, NDArray[Any]]
+
 Reference = Callable[[Feeds, Sequence[str]], dict[str, NDArray[Any]]]
 
 
@@ -39,6 +41,9 @@ class Request:
         opset: The ONNX opset to write.
         bake_preprocessing: Whether preprocessing that the source stores becomes part of the graph.
         verify: Whether the draft's reference will be asked for.
+        engine: What writes the ONNX nodes, where there is a choice: "native" is our own emitters, "auto" is
+            the native engine where it covers the source and tf2onnx elsewhere.
+        fold: Whether batch normalization goes into the weights of the convolution before it.
     """
 
     inputs: tuple[str, ...] = ()
@@ -46,6 +51,8 @@ class Request:
     opset: int = 17
     bake_preprocessing: bool = False
     verify: bool = True
+    engine: Engine = "auto"
+    fold: bool = False
 
 
 @dataclass(frozen=True)

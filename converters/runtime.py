@@ -32,6 +32,10 @@ class Runtime:
         # onnxruntime borrows these arrays: they must live as long as the session.
         self._weights = {name: np.ascontiguousarray(array) for name, array in (weights or {}).items()}
         if self._weights:
+            # Weights in another order for faster products are a copy of them all, and what the arena once had
+            # it keeps: this session has the source's own computation beside it.
+            options.enable_cpu_mem_arena = False
+            options.add_session_config_entry("session.disable_prepacking", "1")
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in self._weights.values()]
             options.add_external_initializers(list(self._weights), values)
         # Every error of onnxruntime's derives from RuntimeError or ValueError, each class of its own.

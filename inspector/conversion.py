@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from converters.choices import Engine
     from converters.conversion import Conversion
     from converters.formats import Draft
     from converters.trials import TensorSpec
@@ -25,6 +26,8 @@ def convert(
     opset: int = 17,
     verify: bool = True,
     bake_preprocessing: bool = False,
+    engine: Engine = "auto",
+    fold: bool = False,
     labels: GivenLabels | None = None,
     preprocess: Preprocess | Fields | None = None,
     force: bool = False,
@@ -41,6 +44,10 @@ def convert(
         verify: Whether the model is compared with the source.
         bake_preprocessing: Whether featurewise mean and deviation that the source stores become part of the
             graph.
+        engine: What writes the ONNX nodes: "native" needs no framework, "tf2onnx" covers more operations, and
+            "auto" takes the native engine where it covers the source.
+        fold: Whether batch normalization goes into the weights of the convolution before it; the layers
+            become one.
         labels: A file of class names, or the names.
         preprocess: The way from pixels to the input that the network was trained on; or only some fields of
             it, set over the default.
@@ -68,6 +75,8 @@ def convert(
         opset=opset,
         bake_preprocessing=bake_preprocessing,
         verify=verify,
+        engine=engine,
+        fold=fold,
     )
     # Labels that cannot be read should be known before the long work.
     names = None if labels is None else Labels.of(labels)
@@ -98,8 +107,8 @@ def _metadata(
         value = _value(draft.inputs[0])
         way = preprocess
         if not isinstance(way, preprocess_metadata.Preprocess):
-            way = preprocess_metadata.default_for(value, way.get("channels")).changed(way)
-        way.check(value)
+            way = preprocess_metadata.default_for(value, way.get("channels"), where=source).changed(way)
+        way.check(value, where=source)
         found[preprocess_metadata.KEY] = way.to_json()
     return found
 

@@ -6,6 +6,7 @@ tf2onnx copies every constant many times over. Here it sees each large weight as
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from converters.errors import UnsupportedError
@@ -44,8 +45,12 @@ def emit(graph_def: bytes, inputs: Sequence[str], outputs: Sequence[str], opset:
 
 
 def versions() -> dict[str, str]:
-    """The versions of what `emit` used."""
+    """The versions of TensorFlow, and of tf2onnx where it is installed; both are imported."""
     import tensorflow as tf
-    import tf2onnx
 
-    return {"tensorflow": tf.__version__, "tf2onnx": tf2onnx.__version__}
+    found = {"tensorflow": tf.__version__}
+    with contextlib.suppress(ModuleNotFoundError):
+        import tf2onnx
+
+        found["tf2onnx"] = tf2onnx.__version__
+    return found

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from converters.choices import Engine
 from inspector.cli import options, output
 from inspector.errors import NotEqualError, OptionError
 
@@ -35,6 +36,15 @@ def convert(
     ] = False,
     bake_preprocessing: Annotated[
         bool, typer.Option("--bake-preprocessing", help="Put the stored mean and deviation into the graph.")
+    ] = False,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="What writes the ONNX nodes; auto takes tf2onnx only for what native does not cover."
+        ),
+    ] = "auto",
+    fold: Annotated[
+        bool, typer.Option("--fold", help="Batch normalization goes into the convolution before it.")
     ] = False,
     certificate: Annotated[
         Path | None,
@@ -73,6 +83,8 @@ def convert(
                 opset=opset,
                 verify=not no_verify,
                 bake_preprocessing=bake_preprocessing,
+                engine=engine,
+                fold=fold,
                 labels=labels,
                 preprocess=options.preprocess_fields(channels, range, mean, std, resize),
                 force=force,

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from converters.assemble import Assembled
-from converters.comparison import compare
-from converters.errors import SourceError
+from converters.comparison import answers, compare
+from converters.errors import SourceError, UnsupportedError
 from converters.runtime import Runtime
 
 
 def written(draft, tmp_path):
     draft.model.write(tmp_path / "m.onnx")
-    return draft, Runtime(tmp_path / "m.onnx")
+    return draft, answers(draft, Runtime(tmp_path / "m.onnx"))
 
 
 def with_weight(dense, name, change):
@@ -85,3 +85,23 @@ def test_a_source_that_runs_on_no_input_is_an_error(dense, tmp_path, source_erro
         "the source could not be run on any input: Inputs uniform in 0..1 are left out: "
         "numpy failed on this model: no such index"
     )
+
+
+def test_a_model_that_fails_where_the_source_runs_is_an_error(dense, tmp_path):
+    draft, given = written(dense.draft(), tmp_path)
+    failure = UnsupportedError("onnxruntime cannot run the converted model: no")
+    with pytest.raises(UnsupportedError) as caught:
+        compare(draft, [given[0], failure, *given[2:]])
+    assert caught.value is failure
+
+
+def test_a_model_may_fail_where_the_source_fails_too(dense, tmp_path, source_error):
+    def picky(feeds, names):
+        if np.abs(feeds["x"]).max() > 100:
+            raise source_error
+        return dense.reference(feeds, names)
+
+    draft, given = written(dense.draft(reference=picky), tmp_path)
+    found = compare(draft, [*given[:2], UnsupportedError("no"), given[3]])
+    assert len(found.trials) == 3
+    assert all(item.equal for item in found.outputs)

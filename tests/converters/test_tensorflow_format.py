@@ -63,16 +63,16 @@ def test_an_opset_can_be_asked_for(zoo, tmp_path):
     assert done.certificate.verdict == "equal"
 
 
-def test_without_tensorflow_the_error_is_the_install_command(zoo, tmp_path, monkeypatch):
+def test_tf2onnx_that_was_asked_for_and_is_not_there_is_the_install_command(zoo, tmp_path, monkeypatch):
     real = importlib.util.find_spec
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name: None if name in ("tensorflow", "tf2onnx") else real(name)
     )
     with pytest.raises(MissingExtraError) as caught:
-        convert(zoo / "notebook" / "notebook", tmp_path / "m.onnx")
+        convert(zoo / "notebook" / "notebook", tmp_path / "m.onnx", request=Request(engine="tf2onnx"))
     assert caught.value.message == (
-        f"{zoo / 'notebook' / 'notebook'}: converting a tflearn checkpoint needs tensorflow and tf2onnx, "
-        "not installed here"
+        f"{zoo / 'notebook' / 'notebook'}: converting a tflearn checkpoint with tf2onnx needs tensorflow and "
+        "tf2onnx, not installed here"
     )
     assert caught.value.hint == "pip install 'onnx-inspector[tf]'"
 
