@@ -148,7 +148,10 @@ def test_an_interrupted_conversion_leaves_nothing_behind(zoo, tmp_path):
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    time.sleep(1.5)
+    # The file that is being written shows that the work is under way.
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
