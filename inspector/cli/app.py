@@ -6,13 +6,14 @@ A subcommand is a function called like its module in this folder.
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import os
 import pkgutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, ParamSpec, TypeVar
 
 import typer
@@ -94,8 +95,12 @@ def _saved_traceback() -> tuple[str, str]:
     )
 
 
-def build() -> typer.Typer:
-    """The application with every subcommand that stands in this folder."""
+def build(only: str = "") -> typer.Typer:
+    """The application with every subcommand that stands in this folder.
+
+    Args:
+        only: A subcommand that is wanted alone; all are there when it is none.
+    """
     app = typer.Typer(
         name="inspector",
         no_args_is_help=True,
@@ -103,13 +108,22 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for info in pkgutil.iter_modules(cli.__path__):
-        command = getattr(importlib.import_module(f"inspector.cli.{info.name}"), info.name, None)
-        if callable(command):
-            app.command(info.name)(guarded(command))
+    names = [info.name for info in pkgutil.iter_modules(cli.__path__)]
+    commands = _commands([only] if only in names else names) or _commands(names)
+    for name, command in commands.items():
+        app.command(name)(guarded(command))
     return app
+
+
+def _commands(modules: Iterable[str]) -> dict[str, Callable[..., None]]:
+    """The subcommands among these modules: each a function called like its module."""
+    found = {name: getattr(importlib.import_module(f"inspector.cli.{name}"), name, None) for name in modules}
+    return {name: command for name, command in found.items() if callable(command)}
 
 
 def main() -> None:
     """Run the command line."""
-    build()()
+    # Imports make many objects and next to no garbage: looking for it is a few percent of a short command.
+    gc.set_threshold(50_000, *gc.get_threshold()[1:])
+    # Options of the other subcommands need not be worked out.
+    build(sys.argv[1] if len(sys.argv) > 1 else "")()

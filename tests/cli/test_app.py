@@ -131,3 +131,17 @@ def test_the_package_runs_as_a_module():
     done = run("--version")
     assert done.returncode == 0
     assert done.stdout.startswith("inspector ")
+
+
+@pytest.mark.parametrize("word", ["layers", "options", "nonsense", "--help"])
+def test_one_subcommand_is_built_alone_and_any_other_word_builds_them_all(word):
+    from inspector.cli.app import build
+
+    names = {command.name for command in build(word).registered_commands}
+    assert names == ({"layers"} if word == "layers" else set(COMMANDS))
+
+
+def test_an_unknown_command_is_a_usage_error_that_lists_none_wrongly():
+    done = run("nonsense")
+    assert done.returncode == 2
+    assert "No such command 'nonsense'" in done.stderr
