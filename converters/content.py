@@ -10,6 +10,8 @@ from pathlib import Path
 EXPORT = "Export it to ONNX with the framework that made it."
 CONVERT = "inspector convert"
 _HEAD, _TAIL = 4096, 8
+# What exporters write first into a ModelProto, and the keys of the fields that may follow.
+_IR_VERSION, _AFTER_IR_VERSION = 0x08, b"\x12\x1a\x22\x28\x32\x3a\x42"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def describe_content(path: str | os.PathLike[str]) -> str:
     path = Path(path)
     try:
         if path.is_dir():
-            return "is a folder without a known model file"
+            saved_model = (path / "saved_model.pb").is_file()
+            return "is a TensorFlow SavedModel" if saved_model else "is a folder without a known model file"
         with path.open("rb") as file:
             head = file.read(_HEAD)
             size = file.seek(0, os.SEEK_END)
@@ -93,6 +96,8 @@ def describe_content(path: str | os.PathLike[str]) -> str:
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
     if not head:
         return "is empty"
+    if len(head) > 2 and head[0] == _IR_VERSION and head[1] > 1 and head[2] in _AFTER_IR_VERSION:
+        return "is an ONNX model already"
     told = _told(head, tail, size)
     return f"is {told.name}" if told else "is of no known format"
 

@@ -34,3 +34,14 @@ def test_a_file_that_cannot_be_opened_is_told_by_the_systems_reason(tmp_path, mo
     (tmp_path / "f").write_bytes(b"x")
     monkeypatch.setattr("pathlib.Path.open", refuse)
     assert describe_content(tmp_path / "f") == "cannot be read (Permission denied)"
+
+
+def test_an_onnx_model_and_a_saved_model_are_told_by_name(tmp_path):
+    import onnx
+
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [], [])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "m.onnx")
+    assert describe_content(tmp_path / "m.onnx") == "is an ONNX model already"
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01\x12\x00")
+    assert describe_content(tmp_path) == "is a TensorFlow SavedModel"
+    assert describe_content(tmp_path / "saved_model.pb") == "is a TensorFlow SavedModel"
