@@ -47,10 +47,10 @@ def write(source: SourceGraph, graph: InferenceGraph, request: Request, framewor
         return _by_tf2onnx(source, graph, request, framework, why=())
     _check_opset(request.opset)
     low = request.opset < emit.MIN_OPSET
-    gaps = () if low else emit.missing(graph, request.opset)
-    if not low and not gaps:
-        return Written(emit.emit(graph, request.opset, fold=request.fold), "native", {})
-    why = f"the native engine writes opset {emit.MIN_OPSET} and up" if low else _told(gaps)
+    made = () if low else emit.attempt(graph, request.opset, fold=request.fold)
+    if isinstance(made, Assembled):
+        return Written(made, "native", {})
+    why = f"the native engine writes opset {emit.MIN_OPSET} and up" if low else _told(made)
     if request.engine == "native" or not all(map(is_installed, _TF2ONNX)):
         hint = "--engine tf2onnx" if all(map(is_installed, _TF2ONNX)) else INSTALL
         raise UnsupportedError(f"{source.path}: cannot be converted without tf2onnx: {why}", hint)

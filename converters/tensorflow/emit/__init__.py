@@ -55,13 +55,23 @@ def emit(graph: InferenceGraph, opset: int = MIN_OPSET, *, fold: bool = False) -
     Raises:
         UnsupportedError: A node has no emitter; `missing` tells which before.
     """
-    emission = _emission(graph, opset, fold)
-    if isinstance(emission, Missing):
+    made = attempt(graph, opset, fold=fold)
+    if not isinstance(made, Assembled):
+        first = made[0]
         raise UnsupportedError(
-            f"the node {emission.node!r} of op {emission.op} has no emitter: {emission.reason}"
-            if emission.reason
-            else f"the node {emission.node!r} of op {emission.op} has no emitter"
+            f"the node {first.node!r} of op {first.op} has no emitter"
+            + (f": {first.reason}" if first.reason else "")
         )
+    return made
+
+
+def attempt(
+    graph: InferenceGraph, opset: int = MIN_OPSET, *, fold: bool = False
+) -> Assembled | tuple[Missing, ...]:
+    """Write a frozen graph as ONNX, as `emit` does; or return what has no emitter, as `missing` does."""
+    emission = _covered(graph, opset, fold)
+    if not isinstance(emission, Emission):
+        return emission
     made = emission.finish(graph.inputs, graph.outputs)
     name_layers(made.nodes, list(graph.layers))
     return made
@@ -69,25 +79,30 @@ def emit(graph: InferenceGraph, opset: int = MIN_OPSET, *, fold: bool = False) -
 
 def missing(graph: InferenceGraph, opset: int = MIN_OPSET) -> tuple[Missing, ...]:
     """The nodes of a graph that have no emitter, in the order of the graph; empty when `emit` covers all."""
-    known = emitters()
-    found = [
-        Missing(node.op, node.name, _layer(graph, node.name))
-        for node in _ordered(graph)
-        if node.op not in known and node.op not in ("Const", "Placeholder")
-    ]
-    if found:
-        return tuple(found)
-    emission = _emission(graph, opset, fold=False)
-    return (emission,) if isinstance(emission, Missing) else ()
+    emission = _covered(graph, opset, fold=False)
+    return () if isinstance(emission, Emission) else emission
 
 
 def output_shapes(graph: InferenceGraph) -> dict[str, Shape] | None:
     """The shapes of a graph's outputs, by tensor; None when a node has no emitter."""
-    if missing(graph):
+    emission = _covered(graph, MIN_OPSET, fold=False)
+    if not isinstance(emission, Emission):
         return None
-    emission = _emission(graph, MIN_OPSET, fold=False)
-    assert isinstance(emission, Emission)
     return {spec.name: emission.shape(spec.name) for spec in graph.outputs}
+
+
+def _covered(graph: InferenceGraph, opset: int, fold: bool) -> Emission | tuple[Missing, ...]:
+    """Every node written; or all whose op has no emitter, or else the first that its emitter refuses."""
+    known = emitters()
+    unknown = tuple(
+        Missing(node.op, node.name, _layer(graph, node.name))
+        for node in _ordered(graph)
+        if node.op not in known and node.op not in ("Const", "Placeholder")
+    )
+    if unknown:
+        return unknown
+    emission = _emission(graph, opset, fold)
+    return (emission,) if isinstance(emission, Missing) else emission
 
 
 def _emission(graph: InferenceGraph, opset: int, fold: bool) -> Emission | Missing:
