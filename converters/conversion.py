@@ -13,10 +13,10 @@ from typing import Any
 from converters import gate
 from converters.assemble import append_metadata
 from converters.certificate import METADATA_KEY, Certificate
-from converters.comparison import Comparison, answers, compare
+from converters.comparison import Comparison, answers, compare, feeds
 from converters.errors import NotEqualError
 from converters.files import check_not_input, check_output, replacing
-from converters.formats import Draft, Request, recognise
+from converters.formats import Reference, Request, Source, Written, recognise
 from converters.runtime import Runtime
 from converters.trials import standard_trials
 
@@ -45,7 +45,7 @@ def convert(
     out: str | Path,
     *,
     request: Request | None = None,
-    metadata: Callable[[Draft], Mapping[str, str]] = lambda draft: {},
+    metadata: Callable[[Source], Mapping[str, str]] = lambda opened: {},
     force: bool = False,
     progress: Progress = lambda stage: None,
 ) -> Conversion:
@@ -73,21 +73,22 @@ def convert(
     check_not_input(out, _family(source))
     progress("reading the source")
     known = recognise(source)
-    with known.draft(source, request) as draft, replacing(out, force=force) as temporary:
+    with known.open(source, request) as opened, replacing(out, force=force) as temporary:
         progress("writing the model")
-        stored = metadata(draft)
-        passed = gate.check_nodes(draft.model.nodes, str(source))
-        draft.model.write(temporary)
+        stored = metadata(opened)
+        written = opened.write()
+        passed = gate.check_nodes(written.model.nodes, str(source))
+        written.model.write(temporary)
         passed += gate.check_file(temporary)
         runtime = Runtime(temporary)
-        passed += gate.check_answers(runtime, standard_trials()[0].feeds(draft.inputs))
-        given = answers(draft, runtime) if request.verify else []
+        passed += gate.check_answers(runtime, feeds(opened, written, standard_trials()[0]))
+        given = answers(opened, written, runtime) if request.verify else []
         # Windows renames no file that is open; and the session holds a copy of the weights.
         del runtime
-        certificate = _certificate(source.name, draft, passed)
+        certificate = _certificate(source.name, opened, written, passed)
         if request.verify:
             progress("comparing with the source")
-            certificate = _compared(certificate, compare(draft, given), draft.reference_name)
+            certificate = _compared(certificate, compare(opened, written, given), opened.reference)
         append_metadata(temporary, {**stored, METADATA_KEY: certificate.to_json()})
         _refuse_if_different(certificate)
     return Conversion(out, certificate)
@@ -101,33 +102,34 @@ def _family(source: Path) -> list[Path]:
     return [path for path in beside if path.name.startswith(source.name.removesuffix(".meta"))]
 
 
-def _certificate(source: str, draft: Draft, passed: tuple[str, ...]) -> Certificate:
+def _certificate(name: str, source: Source, written: Written, passed: tuple[str, ...]) -> Certificate:
     own = {name: packages.version(name) for name in ("onnx-inspector", "onnx", "onnxruntime", "numpy")}
-    nodes = draft.model.nodes
+    nodes = written.model.nodes
     return Certificate(
-        source=source,
-        format=draft.kind,
-        files=draft.files,
-        engine=draft.engine,
-        versions={"python": platform.python_version(), **own, **draft.versions},
+        source=name,
+        format=source.kind,
+        files=source.files,
+        engine=written.engine,
+        versions={"python": platform.python_version(), **own, **written.versions},
         model={
             "opset": next(entry.version for entry in nodes.opset_import if entry.domain in ("", "ai.onnx")),
             "nodes": len(nodes.graph.node),
-            "parameters": draft.model.parameters,
-            "inputs": [spec.name for spec in draft.inputs],
-            "outputs": [spec.name for spec in draft.outputs],
+            "parameters": written.model.parameters,
+            "inputs": [written.values.get(spec.name, spec.name) for spec in source.inputs],
+            "outputs": [written.values.get(spec.name, spec.name) for spec in source.outputs],
         },
-        decisions=draft.decisions,
-        warnings=draft.warnings,
+        decisions=(*source.decisions, *written.decisions),
+        warnings=source.warnings,
         gate=passed,
     )
 
 
-def _compared(certificate: Certificate, comparison: Comparison, reference: str) -> Certificate:
+def _compared(certificate: Certificate, comparison: Comparison, reference: Reference) -> Certificate:
     """The certificate with the comparison's figures."""
     return dataclasses.replace(
         certificate,
-        reference=reference,
+        versions={**certificate.versions, **reference.versions()},
+        reference=reference.name(),
         trials=comparison.trials,
         outputs=comparison.outputs,
         layers=comparison.layers,

@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,12 @@ from converters.content import describe_content
 from converters.errors import SourceError
 from converters.files import check_file
 from converters.trials import TensorSpec
+from converters.weights import Weights
 
 if TYPE_CHECKING:
     from converters.assemble import Assembled
 
 Feeds = Mapping[str, NDArray[Any]]
-
-Reference = Callable[[Feeds, Sequence[str]], dict[str, NDArray[Any]]]
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,14 @@ class Request:
         outputs: The same for outputs.
         opset: The ONNX opset to write.
         bake_preprocessing: Whether preprocessing that the source stores becomes part of the graph.
-        verify: Whether the draft's reference will be asked for.
+        verify: Whether the source's reference will be asked for.
         engine: What writes the ONNX nodes, where there is a choice: "native" is our own emitters, "auto" is
             the native engine where it covers the source and tf2onnx elsewhere.
         fold: Whether batch normalization goes into the weights of the convolution before it.
+        signature: Which signature of a SavedModel; empty for its serving signature.
+        input_shapes: What stands for inputs that the source does not declare, one for each: "1,3,224,224",
+            "image=N,3,224,224", "tokens=N,16:int64". A letter is an axis of any size.
+        trust: Whether code that the source holds may run.
     """
 
     inputs: tuple[str, ...] = ()
@@ -53,41 +56,74 @@ class Request:
     verify: bool = True
     engine: Engine = "auto"
     fold: bool = False
+    signature: str = ""
+    input_shapes: tuple[str, ...] = ()
+    trust: bool = False
 
 
 @dataclass(frozen=True)
-class Draft:
+class Reference:
+    """A source as something that can be run: what its conversion is compared with.
+
+    Attributes:
+        run: Feeds (by the names of the source's inputs) and tensor names → the values of those tensors.
+            Raises `SourceError` when the source itself refuses such inputs.
+        name: What it is, asked for when the comparison is over: a framework may still be starting before.
+        versions: Package → version of what runs it, asked for likewise.
+    """
+
+    run: Callable[[Feeds, Sequence[str]], dict[str, NDArray[Any]]]
+    name: Callable[[], str]
+    versions: Callable[[], Mapping[str, str]] = dict
+
+
+@dataclass(frozen=True)
+class Written:
     """A converted model that nothing has proved yet.
 
     Attributes:
         model: Nodes and weights, each node with the name of its layer.
-        inputs: The model's inputs, dtypes and shapes as the source declares them.
-        outputs: The model's outputs.
-        layers: Layer name → the tensor that the source calls its value, in the order of the graph.
-        values: Source tensor → the name that the same value has in the ONNX graph, where it is another.
-        files: Every file that was read.
-        kind: What the source is, more exactly than its format's name.
         engine: What wrote the ONNX nodes.
-        versions: Package → version.
+        values: Tensor of the source → the name that the same value has in the ONNX graph, where it is
+            another; inputs and outputs among them.
+        versions: Package → version, of what took part.
         decisions: One sentence for each choice.
-        warnings: What the user should know.
-        reference: The source itself: feeds and tensor names → their values.
-        reference_name: What the reference is.
     """
 
     model: Assembled
+    engine: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    decisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened source: what it declares, and how it is run and converted.
+
+    Attributes:
+        kind: What it is, more exactly than its format's name.
+        files: Every file that was read.
+        inputs: Its inputs, in order, as it declares them.
+        outputs: Its outputs.
+        layers: Layer name → the tensor that the source calls its value, in the order of the graph.
+        decisions: One sentence for each choice.
+        warnings: What the user should know.
+        reference: The source itself.
+        write: Converts it.
+        steps: Quantised tensor → the real value of one step of it; empty for a network of floats.
+    """
+
+    kind: str
+    files: tuple[FileRecord, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     layers: Mapping[str, str]
-    values: Mapping[str, str]
-    files: tuple[FileRecord, ...]
-    kind: str
-    engine: str
-    versions: Mapping[str, str]
     decisions: tuple[str, ...]
     warnings: tuple[str, ...]
     reference: Reference
-    reference_name: str
+    write: Callable[[], Written]
+    steps: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,13 +133,15 @@ class Format:
     Attributes:
         name: What it is called, without an article.
         recognise: Whether a path holds this format; by content, quickly, and without raising.
-        draft: Converts a source. Whatever runs for it (a framework in a child process) lives as long as the
+        open: Opens a source. Whatever runs for it (a framework in a child process) lives as long as the
             context.
+        weights: Hands out the weights alone, without the framework; None where that cannot be done.
     """
 
     name: str
     recognise: Callable[[Path], bool]
-    draft: Callable[[Path, Request], AbstractContextManager[Draft]]
+    open: Callable[[Path, Request], AbstractContextManager[Source]]
+    weights: Callable[[Path], Weights] | None = None
 
 
 @cache

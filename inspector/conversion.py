@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from converters.choices import Engine
     from converters.conversion import Conversion
-    from converters.formats import Draft
+    from converters.formats import Source
     from converters.trials import TensorSpec
     from inspector.labels import Labels
     from inspector.onnxfile import Value
@@ -84,14 +84,14 @@ def convert(
         source,
         out if out is not None else default_output(source),
         request=request,
-        metadata=lambda draft: _metadata(draft, str(source), names, preprocess),
+        metadata=lambda opened: _metadata(opened, str(source), names, preprocess),
         force=force,
         progress=progress,
     )
 
 
 def _metadata(
-    draft: Draft, source: str, labels: Labels | None, preprocess: Preprocess | Fields | None
+    opened: Source, source: str, labels: Labels | None, preprocess: Preprocess | Fields | None
 ) -> dict[str, str]:
     """What the model stores of labels and preprocessing, once its inputs and outputs are known."""
     from inspector import labels as label_metadata
@@ -99,12 +99,12 @@ def _metadata(
 
     found: dict[str, str] = {}
     if labels is not None:
-        classes = draft.outputs[0].shape[-1] if draft.outputs[0].shape else None
+        classes = opened.outputs[0].shape[-1] if opened.outputs[0].shape else None
         if classes is not None:
             labels.check(classes, source)
         found[label_metadata.KEY] = labels.to_json()
     if preprocess:
-        value = _value(draft.inputs[0])
+        value = _value(opened.inputs[0])
         way = preprocess
         if not isinstance(way, preprocess_metadata.Preprocess):
             way = preprocess_metadata.default_for(value, way.get("channels"), where=source).changed(way)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from converters.assemble import Assembled, name_layers, put_back
 from converters.errors import UnsupportedError
-from converters.formats import Request
+from converters.formats import Request, Written
 from converters.tensorflow import emit
 from converters.tensorflow.framework import INSTALL, Framework, check_installed, is_installed
 from converters.tensorflow.freeze import freeze
@@ -16,23 +15,6 @@ from converters.tensorflow.inference import InferenceGraph
 
 _TF2ONNX = ("tensorflow", "tf2onnx")
 _MOST_LISTED = 8
-
-
-@dataclass(frozen=True)
-class Written:
-    """A converted graph.
-
-    Attributes:
-        model: Nodes and weights.
-        engine: What wrote them.
-        versions: Package → version, of what took part beside this one.
-        decisions: Why this engine, where that is not plain; one sentence each.
-    """
-
-    model: Assembled
-    engine: str
-    versions: Mapping[str, str]
-    decisions: tuple[str, ...] = ()
 
 
 def write(source: SourceGraph, graph: InferenceGraph, request: Request, framework: Framework) -> Written:
@@ -49,7 +31,7 @@ def write(source: SourceGraph, graph: InferenceGraph, request: Request, framewor
     low = request.opset < emit.MIN_OPSET
     made = () if low else emit.attempt(graph, request.opset, fold=request.fold)
     if isinstance(made, Assembled):
-        return Written(made, "native", {})
+        return Written(made, "native")
     why = f"the native engine writes opset {emit.MIN_OPSET} and up" if low else _told(made)
     if request.engine == "native" or not all(map(is_installed, _TF2ONNX)):
         hint = "--engine tf2onnx" if all(map(is_installed, _TF2ONNX)) else INSTALL
@@ -120,7 +102,9 @@ def _by_tf2onnx(
     )
     model = onnx.ModelProto.FromString(serialized)
     name_layers(model, list(graph.layers))
-    return Written(put_back(model, graph.weights), f"tf2onnx {versions['tf2onnx']}", versions, why)
+    return Written(
+        put_back(model, graph.weights), f"tf2onnx {versions['tf2onnx']}", versions=versions, decisions=why
+    )
 
 
 def _told(gaps: Sequence[emit.Missing]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from converters.assemble import let_go
 from converters.certificate import FileRecord
-from converters.formats import Draft, Feeds, Format, Reference, Request
+from converters.formats import Feeds, Format, Reference, Request, Source, Written
 from converters.tensorflow.engine import with_shapes, write
 from converters.tensorflow.framework import Framework, is_installed
 from converters.tensorflow.freeze import freeze
@@ -22,7 +23,7 @@ from converters.tensorflow.preprocessing import applied
 
 
 @contextmanager
-def _draft(path: Path, request: Request) -> Iterator[Draft]:
+def _open(path: Path, request: Request) -> Iterator[Source]:
     with Framework(path) as framework:
         judged = request.verify and is_installed("tensorflow")
         if judged or (request.engine == "tf2onnx" and all(map(is_installed, ("tensorflow", "tf2onnx")))):
@@ -36,29 +37,26 @@ def _draft(path: Path, request: Request) -> Iterator[Draft]:
             bake_preprocessing=request.bake_preprocessing,
         )
         graph = with_shapes(source, graph, request, framework)
-        written = write(source, graph, request, framework)
         tensors = _layer_tensors(source, graph)
-        versions = framework.versions() if judged else written.versions
-        baked = request.bake_preprocessing
 
-        yield Draft(
-            model=written.model,
+        def write_model() -> Written:
+            written = write(source, graph, request, framework)
+            return replace(
+                written, values={tensor: graph.layers[layer][-1] for layer, tensor in tensors.items()}
+            )
+
+        yield Source(
+            kind=source.kind,
+            files=tuple(FileRecord.of(file) for file in source.files),
             inputs=graph.inputs,
             outputs=graph.outputs,
             layers=tensors,
-            values={tensor: graph.layers[layer][-1] for layer, tensor in tensors.items()},
-            files=tuple(FileRecord.of(file) for file in source.files),
-            kind=source.kind,
-            engine=written.engine,
-            versions=versions,
-            decisions=(*graph.decisions, *written.decisions),
+            decisions=graph.decisions,
             warnings=graph.warnings,
-            reference=_tensorflow(framework, source, graph, baked=baked)
+            reference=_tensorflow(framework, source, graph, baked=request.bake_preprocessing)
             if judged
             else _numpy(graph, tensors),
-            reference_name=f"the source in TensorFlow {versions['tensorflow']}"
-            if judged
-            else "the frozen graph in float64 numpy",
+            write=write_model,
         )
 
 
@@ -87,7 +85,9 @@ def _tensorflow(
         )
         return values
 
-    return run
+    return Reference(
+        run, lambda: f"the source in TensorFlow {framework.versions()['tensorflow']}", framework.versions
+    )
 
 
 def _numpy(graph: InferenceGraph, layers: Mapping[str, str]) -> Reference:
@@ -102,7 +102,7 @@ def _numpy(graph: InferenceGraph, layers: Mapping[str, str]) -> Reference:
         let_go(graph.weights.values())
         return {name: values[tensor] for name, tensor in asked.items()}
 
-    return run
+    return Reference(run, lambda: "the frozen graph in float64 numpy")
 
 
-TENSORFLOW = Format("tflearn or TensorFlow 1 checkpoint, frozen TensorFlow graph", recognise, _draft)
+TENSORFLOW = Format("tflearn or TensorFlow 1 checkpoint, frozen TensorFlow graph", recognise, _open)

@@ -84,11 +84,12 @@ def test_a_difference_exits_with_1_keeps_the_certificate_and_writes_no_model(
 
     @contextmanager
     def wrong(path, request):
-        with TENSORFLOW.draft(path, request) as draft:
-            weights = {**draft.model.weights, "conv_2/W": draft.model.weights["conv_2/W"] * 1.01}
-            yield replace(draft, model=replace(draft.model, weights=weights))
+        with TENSORFLOW.open(path, request) as opened:
+            made = opened.write()
+            weights = {**made.model.weights, "conv_2/W": made.model.weights["conv_2/W"] * 1.01}
+            yield replace(opened, write=lambda: replace(made, model=replace(made.model, weights=weights)))
 
-    monkeypatch.setattr("converters.conversion.recognise", lambda path: replace(TENSORFLOW, draft=wrong))
+    monkeypatch.setattr("converters.conversion.recognise", lambda path: replace(TENSORFLOW, open=wrong))
     said = inspector("convert", zoo / "notebook", "-o", "n.onnx", "--certificate", "c.json")
     assert said.code == 1
     assert "← differs" in said.err

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from converters.assemble import Assembled, name_layers
 from converters.errors import SourceError
-from converters.formats import Draft, Format
+from converters.formats import Format, Reference, Source, Written
 from converters.trials import TensorSpec
 
 FLOAT = np.dtype("float32")
@@ -29,7 +29,7 @@ class DenseSource:
         values = {"h": hidden, "y": powers / powers.sum(axis=1, keepdims=True)}
         return {name: values[name] for name in names}
 
-    def draft(self, **changes) -> Draft:
+    def written(self) -> Written:
         nodes = [
             helper.make_node("MatMul", ["x", "first"], ["m"], name="fc_1/MatMul"),
             helper.make_node("Relu", ["m"], ["h"], name="fc_1/Relu"),
@@ -42,20 +42,24 @@ class DenseSource:
         graph = helper.make_graph(nodes, "dense", [x], [y])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
         name_layers(model, ["fc_1", "fc_2"])
-        base = Draft(
+        return Written(
             model=Assembled(model, {"first": self.first, "second": self.second}),
+            engine="by hand",
+            versions={"numpy": np.__version__},
+        )
+
+    def source(self, written: Written | None = None, **changes) -> Source:
+        """The source, and what `write` makes of it: by default, the right conversion."""
+        base = Source(
+            kind="two dense layers",
+            files=(),
             inputs=(TensorSpec("x", FLOAT, (None, 4)),),
             outputs=(TensorSpec("y", FLOAT, (None, 2)),),
             layers={"input": "x", "fc_1": "h", "dropout_1": "gone", "fc_2": "y"},
-            values={},
-            files=(),
-            kind="two dense layers",
-            engine="by hand",
-            versions={"numpy": np.__version__},
             decisions=("the output is y",),
             warnings=("saved in training mode",),
-            reference=self.reference,
-            reference_name="numpy",
+            reference=Reference(self.reference, lambda: "numpy"),
+            write=lambda: written or self.written(),
         )
         return replace(base, **changes)
 
@@ -68,12 +72,12 @@ def dense() -> DenseSource:
 
 @pytest.fixture
 def as_format(monkeypatch):
-    """Make `convert` take any source as the given draft."""
+    """Make `convert` take any path as the given source."""
 
-    def install(draft: Draft) -> None:
+    def install(source: Source) -> None:
         @contextmanager
         def opened(path, request):
-            yield draft
+            yield source
 
         known = Format("a network by hand", lambda path: True, opened)
         monkeypatch.setattr("converters.conversion.recognise", lambda path: known)

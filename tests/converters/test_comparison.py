@@ -8,23 +8,29 @@ import pytest
 from converters.assemble import Assembled
 from converters.comparison import answers, compare
 from converters.errors import SourceError, UnsupportedError
+from converters.formats import Reference
 from converters.runtime import Runtime
 
 
-def written(draft, tmp_path):
-    draft.model.write(tmp_path / "m.onnx")
-    return draft, answers(draft, Runtime(tmp_path / "m.onnx"))
+def answered(source, tmp_path):
+    made = source.write()
+    made.model.write(tmp_path / "m.onnx")
+    return source, made, answers(source, made, Runtime(tmp_path / "m.onnx"))
 
 
 def with_weight(dense, name, change):
     """A conversion in which one weight went wrong."""
-    draft = dense.draft()
-    array = draft.model.weights[name].copy()
-    return replace(draft, model=Assembled(draft.model.nodes, {**draft.model.weights, name: change(array)}))
+    made = dense.written()
+    weights = {**made.model.weights, name: change(made.model.weights[name].copy())}
+    return dense.source(replace(made, model=Assembled(made.model.nodes, weights)))
+
+
+def run_by(function):
+    return Reference(function, lambda: "numpy")
 
 
 def test_a_right_conversion_is_equal_in_outputs_and_every_layer_that_both_hold(dense, tmp_path):
-    found = compare(*written(dense.draft(), tmp_path))
+    found = compare(*answered(dense.source(), tmp_path))
     assert [item.name for item in found.outputs] == ["y"]
     assert [item.name for item in found.layers] == ["fc_1", "fc_2"]
     assert all(item.equal for item in (*found.outputs, *found.layers))
@@ -42,19 +48,21 @@ def test_a_single_wrong_number_is_found_in_its_own_layer(dense, tmp_path, weight
         array[1, 1] += 1e-3
         return array
 
-    found = compare(*written(with_weight(dense, weight, nudged), tmp_path))
+    found = compare(*answered(with_weight(dense, weight, nudged), tmp_path))
     differing = [item.name for item in found.layers if not item.equal]
     assert differing[0] == first
 
 
 def test_a_value_that_the_graph_holds_under_another_name_is_compared_by_that_name(dense, tmp_path):
-    draft = dense.draft(layers={"fc_1": "source name"}, values={"source name": "h"})
+    made = replace(dense.written(), values={"source name": "h"})
 
     def reference(feeds, names):
         known = dense.reference(feeds, ["h", "y"])
         return {"source name": known["h"], "y": known["y"]}
 
-    found = compare(*written(replace(draft, reference=reference), tmp_path))
+    found = compare(
+        *answered(dense.source(made, layers={"fc_1": "source name"}, reference=run_by(reference)), tmp_path)
+    )
     assert [(item.name, item.value, item.equal) for item in found.layers] == [("fc_1", "h", True)]
 
 
@@ -64,7 +72,7 @@ def test_inputs_that_the_source_refuses_are_left_out_and_named(dense, tmp_path, 
             raise source_error
         return dense.reference(feeds, names)
 
-    found = compare(*written(dense.draft(reference=picky), tmp_path))
+    found = compare(*answered(dense.source(reference=run_by(picky)), tmp_path))
     assert [trial.drawn for trial in found.trials] == [
         "uniform in 0..1",
         "normal with deviation 1",
@@ -80,7 +88,7 @@ def test_a_source_that_runs_on_no_input_is_an_error(dense, tmp_path, source_erro
         raise source_error
 
     with pytest.raises(SourceError) as caught:
-        compare(*written(dense.draft(reference=broken), tmp_path))
+        compare(*answered(dense.source(reference=run_by(broken)), tmp_path))
     assert caught.value.message == (
         "the source could not be run on any input: Inputs uniform in 0..1 are left out: "
         "numpy failed on this model: no such index"
@@ -88,10 +96,10 @@ def test_a_source_that_runs_on_no_input_is_an_error(dense, tmp_path, source_erro
 
 
 def test_a_model_that_fails_where_the_source_runs_is_an_error(dense, tmp_path):
-    draft, given = written(dense.draft(), tmp_path)
+    source, made, given = answered(dense.source(), tmp_path)
     failure = UnsupportedError("onnxruntime cannot run the converted model: no")
     with pytest.raises(UnsupportedError) as caught:
-        compare(draft, [given[0], failure, *given[2:]])
+        compare(source, made, [given[0], failure, *given[2:]])
     assert caught.value is failure
 
 
@@ -101,7 +109,7 @@ def test_a_model_may_fail_where_the_source_fails_too(dense, tmp_path, source_err
             raise source_error
         return dense.reference(feeds, names)
 
-    draft, given = written(dense.draft(reference=picky), tmp_path)
-    found = compare(draft, [*given[:2], UnsupportedError("no"), given[3]])
+    source, made, given = answered(dense.source(reference=run_by(picky)), tmp_path)
+    found = compare(source, made, [*given[:2], UnsupportedError("no"), given[3]])
     assert len(found.trials) == 3
     assert all(item.equal for item in found.outputs)

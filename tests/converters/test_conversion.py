@@ -12,7 +12,7 @@ from converters.assemble import Assembled
 from converters.certificate import METADATA_KEY, FileRecord
 from converters.conversion import convert
 from converters.errors import NotEqualError, OutputExistsError, SourceError
-from converters.formats import Request, all_formats, recognise
+from converters.formats import Reference, Request, all_formats, recognise
 
 
 def stored(path):
@@ -20,10 +20,10 @@ def stored(path):
 
 
 def test_the_file_runs_and_carries_the_certificate_and_the_given_metadata(dense, as_format, tmp_path):
-    as_format(dense.draft())
+    as_format(dense.source())
     stages = []
     done = convert(
-        "net", tmp_path / "m.onnx", metadata=lambda draft: {"inspector.labels": "[]"}, progress=stages.append
+        "net", tmp_path / "m.onnx", metadata=lambda opened: {"inspector.labels": "[]"}, progress=stages.append
     )
     assert done.certificate.verdict == "equal"
     assert done.certificate.reference == "numpy"
@@ -38,7 +38,7 @@ def test_the_file_runs_and_carries_the_certificate_and_the_given_metadata(dense,
 
 def test_the_certificate_says_what_was_read_and_by_which_versions(dense, as_format, tmp_path):
     (tmp_path / "weights").write_bytes(b"abc")
-    as_format(dense.draft(files=(FileRecord.of(tmp_path / "weights"),)))
+    as_format(dense.source(files=(FileRecord.of(tmp_path / "weights"),)))
     certificate = convert("net", tmp_path / "m.onnx").certificate
     assert certificate.source == "net"
     assert certificate.format == "two dense layers"
@@ -57,16 +57,16 @@ def test_without_verification_the_certificate_says_that_nothing_was_compared(den
     def never(feeds, names):
         raise AssertionError("the reference was asked")
 
-    as_format(dense.draft(reference=never))
+    as_format(dense.source(reference=Reference(never, lambda: "numpy")))
     done = convert("net", tmp_path / "m.onnx", request=Request(verify=False))
     assert done.certificate.verdict == "not compared"
     assert json.loads(stored(done.path)[METADATA_KEY])["verdict"] == "not compared"
 
 
 def test_a_different_model_is_not_written_and_the_error_names_the_first_layer(dense, as_format, tmp_path):
-    draft = dense.draft()
-    wrong = {**draft.model.weights, "second": draft.model.weights["second"][:, ::-1]}
-    as_format(replace(draft, model=Assembled(draft.model.nodes, wrong)))
+    made = dense.written()
+    wrong = {**made.model.weights, "second": made.model.weights["second"][:, ::-1]}
+    as_format(dense.source(replace(made, model=Assembled(made.model.nodes, wrong))))
     with pytest.raises(NotEqualError) as caught:
         convert("folder/net", tmp_path / "m.onnx")
     assert caught.value.message.startswith(

@@ -88,14 +88,15 @@ def test_a_broken_source_is_told_before_a_missing_framework(tmp_path, monkeypatc
 
 def mutated(change):
     """The format with a fault between the emission and the file."""
-    plain = tensorflow_format._draft
+    plain = tensorflow_format.TENSORFLOW.open
 
     @contextmanager
-    def draft(path, request):
-        with plain(path, request) as made:
-            yield replace(made, model=change(made.model))
+    def opened(path, request):
+        with plain(path, request) as source:
+            made = source.write()
+            yield replace(source, write=lambda: replace(made, model=change(made.model)))
 
-    return draft
+    return opened
 
 
 def nudged_weight(model):
@@ -129,7 +130,7 @@ def shifted_padding(model):
 
 @pytest.mark.parametrize("fault", [nudged_weight, mirrored_kernel, transposed_kernel, shifted_padding])
 def test_a_fault_in_a_layer_is_caught_and_named_and_nothing_is_written(zoo, tmp_path, monkeypatch, fault):
-    wrong = replace(tensorflow_format.TENSORFLOW, draft=mutated(fault))
+    wrong = replace(tensorflow_format.TENSORFLOW, open=mutated(fault))
     monkeypatch.setattr("converters.conversion.recognise", lambda path: wrong)
     with pytest.raises(NotEqualError) as caught:
         convert(zoo / "notebook" / "notebook", tmp_path / "m.onnx")
