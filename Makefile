@@ -14,7 +14,8 @@ DEMO := demo
 .PHONY: demo test bench coverage-table models clean
 
 ifdef UV
-  INSTALL := uv pip install --quiet --python $(BIN)/python --editable
+  # The build of torch without a GPU is a tenth as large.
+  INSTALL := UV_TORCH_BACKEND=cpu uv pip install --quiet --python $(BIN)/python --editable
 else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 endif
@@ -36,6 +37,8 @@ $(VENV)/.ready-%: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(INSTALL) ".[$(subst +,$(comma),$*)]"
 	touch $@
 comma := ,
+# Every framework that is converted from, and what the tests need.
+EVERYTHING := $(VENV)/.ready-tf+keras+tflite+torch+jax+dev
 
 PORTRAITS := models/portraits
 DIGITS := models/digits
@@ -59,19 +62,19 @@ demo: $(VENV)/.ready
 	@echo "The proof of each conversion: $(DEMO)/lars.certificate.json, $(DEMO)/digits.certificate.json"
 	@echo "Look at 06..10_lars_short and 20..23_other_longdark above: does this network look at more than the hair?"
 
-test: $(VENV)/.ready-tf+dev
+test: $(EVERYTHING)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
 
-bench: $(VENV)/.ready-tf+dev+bench
+bench: $(EVERYTHING)+bench
 	$(BIN)/python benchmarks/run.py
 
-coverage-table: $(VENV)/.ready-tf+dev
+coverage-table: $(EVERYTHING)
 	$(BIN)/python tests/converters/tensorflow/coverage_table.py
 
-models: $(VENV)/.ready-tf+dev
+models: $(EVERYTHING)
 	$(BIN)/python models/portraits/train.py
 	$(BIN)/python models/digits/train.py
 
