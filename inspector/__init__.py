@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from converters.certificate import Certificate
     from converters.conversion import Conversion
+    from inspector.activations import Activations
     from inspector.conversion import convert
     from inspector.errors import InspectorError
     from inspector.filters import Filters
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives; it is imported when somebody asks for it.
 _HOMES = {
+    "Activations": "inspector.activations",
     "Certificate": "converters.certificate",
     "Conversion": "converters.conversion",
     "Failure": "inspector.predict",
@@ -43,6 +45,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Activations",
     "Certificate",
     "Conversion",
     "Failure",

@@ -7,6 +7,7 @@ from typing import Literal
 
 Scale = Literal["shared", "each", "robust"]
 Sort = Literal["none", "norm", "similarity"]
+Order = Literal["none", "strength"]
 Reduce = Literal["none", "mean", "pca"]
 Style = Literal["default", "notebook"]
 Channels = Literal["rgb", "bgr", "gray"]

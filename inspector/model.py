@@ -9,12 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from inspector.choices import TIME_LIMIT, Reduce, Sort
+from inspector.choices import TIME_LIMIT, Order, Reduce, Sort
 from inspector.onnxfile import Graph, OnnxFile, open_onnx
 
 if TYPE_CHECKING:
+    from inspector.activations import Activations
     from inspector.filters import Filters, PictureOptions
     from inspector.filters.folder import SavedFolder
+    from inspector.images import ImageSource
     from inspector.labels import Labels
     from inspector.layers import Layer, Layers
     from inspector.picture_list import Images
@@ -124,6 +126,23 @@ class Model:
         from inspector.filters.folder import all_filters
 
         return all_filters(self, folder, suffix=suffix, force=force, reduce=reduce, sort=sort, **options)
+
+    def activations(
+        self,
+        image: ImageSource,
+        layer: str,
+        *,
+        select: str | Sequence[int] | None = None,
+        sort: Order = "none",
+        preprocess: Preprocess | Fields | None = None,
+        time_limit: float | None = TIME_LIMIT,
+    ) -> Activations:
+        """Compute a layer's feature maps for one picture; see `inspector.activations.activations`."""
+        from inspector.activations import activations
+
+        return activations(
+            self, image, layer, select=select, sort=sort, preprocess=preprocess, time_limit=time_limit
+        )
 
     def predict(
         self,

@@ -165,10 +165,8 @@ class Preprocess:
         """
         layout = layout_of(value, self.channels, where=where)
         dtype = self.check(value, where=where)
-        subject = f"{input_name(value, where)} made of a picture of {image.width:,}x{image.height:,}"
-        fitted = _fit(image.convert("L" if self.channels == "gray" else "RGB"), layout, self.resize, subject)
         divisor, offset = _SCALES[self.range]
-        pixels: NDArray[np.float32] = np.asarray(fitted, np.float32)
+        pixels: NDArray[np.float32] = np.asarray(self.fitted(image, value, where=where), np.float32)
         if self.channels == "gray":
             pixels = pixels[:, :, None]
         elif self.channels == "bgr":
@@ -187,6 +185,21 @@ class Preprocess:
         if layout.axes.startswith("N"):
             pixels = pixels[None]
         return np.ascontiguousarray(pixels, dtype)
+
+    def fitted(self, image: Image.Image, value: Value, *, where: str = "") -> Image.Image:
+        """The picture as the model sees it: of the input's size, grey ("L") or in colours ("RGB").
+
+        Args:
+            image: Upright, mode "L" or "RGB".
+            value: The input.
+            where: The picture's name, for messages.
+
+        Raises:
+            ImageError: The input does not take pictures, or the result would be too large.
+        """
+        layout = layout_of(value, self.channels, where=where)
+        subject = f"{input_name(value, where)} made of a picture of {image.width:,}x{image.height:,}"
+        return _fit(image.convert("L" if self.channels == "gray" else "RGB"), layout, self.resize, subject)
 
     def sentence(self, value: Value) -> str:
         """What is done, in words: "grey, 0..255, stretched to 91x91"."""

@@ -11,6 +11,7 @@ from inspector import choices
 from inspector.errors import InspectorError
 
 if TYPE_CHECKING:
+    from inspector.images import ImageSource
     from inspector.preprocess import Fields
 
 
@@ -109,3 +110,13 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
         raise typer.BadParameter(
             f"{text!r} is not a comma-separated list of numbers", param_hint=option
         ) from None
+
+
+def picture(path: Path) -> ImageSource:
+    """The picture that an argument names; - stands for stdin."""
+    import sys
+
+    from inspector.images import MAX_FILE_BYTES
+
+    # One byte more than is accepted tells a picture that is too large.
+    return sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if str(path) == "-" else path

@@ -18,7 +18,7 @@ from inspector.tiles.legend import Legend, legend
 from inspector.tiles.picture import Picture
 from inspector.tiles.text import Text
 
-__all__ = ["Grid", "Picture", "Text", "TileOptions", "tiles"]
+__all__ = ["Grid", "Legend", "Picture", "Text", "TileOptions", "pictures", "tiles"]
 
 _EMPTY_SIDE = 16
 
@@ -43,6 +43,7 @@ def tiles(
     zoom: int | None = None,
     captions: Sequence[str] | None = None,
     title: str = "",
+    signed: bool = True,
 ) -> Picture:
     """Draw many small arrays as one picture, zero as mid-grey.
 
@@ -56,6 +57,8 @@ def tiles(
         zoom: Pixels per array element. Without it, what brings the longer side nearest to 1,000 pixels.
         captions: One line under each tile, and a legend of the scale under them all.
         title: What the picture shows; drawn above when there are captions.
+        signed: Whether there are numbers on both sides of zero; otherwise none is below, and zero is at the
+            low end of the colours.
 
     Returns:
         The picture. NaN and infinity are magenta; a tile of zeros is mid-grey; without any tile or element it
@@ -86,10 +89,42 @@ def tiles(
     below = (text.LINE, text.width(captions) + text.APART) if captions is not None else (0, 0)
     top = text.LINE if captions is not None and title else 0
     grid = fit(count, (height, width), columns=columns, padding=padding, zoom=zoom, caption=below, top=top)
-    drawn = levels.to_rgb(arrays, limit) if colour else levels.to_palette(arrays, limit)
+    drawn = levels.to_rgb(arrays, limit) if colour else levels.to_palette(arrays, limit, signed=signed)
     canvas = _arrange(drawn, grid)
-    key = legend(limit, scale, broken=not np.isfinite(arrays).all(), colour=colour)
+    key = legend(limit, scale, broken=not np.isfinite(arrays).all(), colour=colour, signed=signed)
     picture = Picture(canvas, None if colour else table, grid=grid, title=title, key=key.words)
+    return picture if captions is None else _annotated(picture, captions, key)
+
+
+def pictures(
+    pixels: NDArray[np.uint8],
+    *,
+    key: Legend | None = None,
+    columns: int | None = None,
+    padding: int | None = None,
+    zoom: int | None = None,
+    captions: Sequence[str] | None = None,
+    title: str = "",
+) -> Picture:
+    """Put finished pictures side by side.
+
+    Args:
+        pixels: uint8 (N, H, W, 3), sRGB; at least one.
+        key: What their colours stand for; drawn when there are captions.
+        columns: Pictures per row, as for `tiles`.
+        padding: Pixels between them.
+        zoom: Screen pixels per pixel.
+        captions: One line under each.
+        title: What they show.
+
+    Raises:
+        OptionError: An option's value makes no sense.
+    """
+    below = (text.LINE, text.width(captions) + text.APART) if captions is not None else (0, 0)
+    top = text.LINE if captions is not None and title else 0
+    size = pixels.shape[1], pixels.shape[2]
+    grid = fit(len(pixels), size, columns=columns, padding=padding, zoom=zoom, caption=below, top=top)
+    picture = Picture(_arrange(pixels, grid), grid=grid, title=title, key=key.words if key else "")
     return picture if captions is None else _annotated(picture, captions, key)
 
 
@@ -115,8 +150,8 @@ def _arrange(drawn: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]:
     return canvas
 
 
-def _annotated(picture: Picture, captions: Sequence[str], key: Legend) -> Picture:
-    """Return the picture with its captions, its title and the legend."""
+def _annotated(picture: Picture, captions: Sequence[str], key: Legend | None) -> Picture:
+    """Return the picture with its captions, its title and the legend, if there is one."""
     grid = picture.grid
     assert grid is not None  # only a picture with tiles gets here
     (height, width), middle = grid.size, grid.tile[1] * grid.zoom // 2
@@ -126,10 +161,12 @@ def _annotated(picture: Picture, captions: Sequence[str], key: Legend) -> Pictur
         texts.append(Text(x + middle, y + grid.tile[0] * grid.zoom + text.SIZE, caption))
     if picture.title:
         texts.append(Text(grid.padding, grid.padding + text.SIZE, picture.title, "start"))
-    wide = max(width, key.width + 2 * grid.padding, text.width([picture.title]) + 2 * grid.padding)
+    below, across = (key.height + grid.padding, key.width) if key else (0, 0)
+    wide = max(width, across + 2 * grid.padding, text.width([picture.title]) + 2 * grid.padding)
     colour = picture.canvas.shape[2:]
-    canvas = np.empty((height + key.height + grid.padding, wide, *colour), np.uint8)
+    canvas = np.empty((height + below, wide, *colour), np.uint8)
     canvas[:] = levels.BACKGROUND_COLOUR if colour else levels.BACKGROUND
     canvas[:height, :width] = picture.canvas
-    texts += key.place(canvas, grid.padding, height)
+    if key:
+        texts += key.place(canvas, grid.padding, height)
     return dataclasses.replace(picture, canvas=canvas, texts=tuple(texts))

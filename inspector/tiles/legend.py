@@ -23,11 +23,13 @@ class Legend:
         ends: What stands at the left end, the middle and the right end.
         note: How the scale was chosen.
         broken: Whether there are NaN or infinite weights to explain.
+        colours: On a picture in colour, those of the bar from left to right, uint8 (steps, 3); None for grey.
     """
 
     ends: tuple[str, str, str]
     note: str
     broken: bool
+    colours: NDArray[np.uint8] | None = None
 
     @property
     def words(self) -> str:
@@ -48,7 +50,10 @@ class Legend:
         """Draw the bar on the canvas, in place, and return the texts that belong to it."""
         width, height = _BAR
         bar = canvas[top + _GAP : top + _GAP + height]
-        if canvas.ndim == 3:
+        if self.colours is not None:
+            at = np.rint(np.linspace(0, len(self.colours) - 1, width)).astype(np.int64)
+            bar[:, left : left + width] = self.colours[at]
+        elif canvas.ndim == 3:
             bar[:, left : left + width] = np.rint(np.linspace(1, 255, width)).astype(np.uint8)[:, None]
         else:
             bar[:, left : left + width] = np.rint(np.linspace(2, 254, width)).astype(np.uint8)
@@ -71,11 +76,21 @@ class Legend:
 _BROKEN = "NaN or infinite"
 
 
-def legend(limit: NDArray[np.float64], scale: Scale, *, broken: bool, colour: bool) -> Legend:
+def legend(
+    limit: NDArray[np.float64],
+    scale: Scale,
+    *,
+    broken: bool,
+    colour: bool,
+    signed: bool = True,
+    colours: NDArray[np.uint8] | None = None,
+) -> Legend:
     """Return the legend of a picture drawn with these limits, float64 (1,) or (N,)."""
     per = " and channels" if colour else ""
     if scale == "each":
-        return Legend(("-max", "0", "+max"), "each tile to its own largest", broken)
+        ends = ("-max", "0", "+max") if signed else ("0", "", "max")
+        return Legend(ends, "each tile to its own largest", broken, colours)
     high = f"{limit[0]:.3g}"
     note = "clipped at the 99th percentile" if scale == "robust" else f"one scale for all tiles{per}"
-    return Legend((f"-{high}", "0", f"+{high}"), note, broken)
+    ends = (f"-{high}", "0", f"+{high}") if signed else ("0", "", high)
+    return Legend(ends, note, broken, colours)

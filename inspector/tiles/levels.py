@@ -46,17 +46,20 @@ def limits(tiles: Weights, scale: Scale) -> NDArray[np.float64]:
     return np.array([largest])
 
 
-def to_palette(tiles: Weights, limit: NDArray[np.float64]) -> NDArray[np.uint8]:
+def to_palette(tiles: Weights, limit: NDArray[np.float64], *, signed: bool = True) -> NDArray[np.uint8]:
     """Return the palette index of every weight.
 
     Args:
         tiles: float (N, H, W).
         limit: float64 (1,) or (N,), from `limits`.
+        signed: Whether zero is in the middle; otherwise it is at the low end.
 
     Returns:
-        uint8 (N, H, W): 2 to 254, `ZERO` for zero, `NOT_A_NUMBER` for NaN and infinity.
+        uint8 (N, H, W): 2 to 254, `ZERO` for zero (2 when unsigned), `NOT_A_NUMBER` for NaN and infinity.
     """
-    drawn = (np.rint(_unit(tiles, limit) * _REACH) + ZERO).astype(np.uint8)
+    share = _unit(tiles, limit)
+    drawn = np.rint(share * _REACH if signed else (2 * np.maximum(share, 0) - 1) * _REACH) + ZERO
+    drawn = drawn.astype(np.uint8)
     drawn[~np.isfinite(tiles)] = NOT_A_NUMBER
     return drawn
 

@@ -1,0 +1,143 @@
+"""What a layer computes for one picture: its feature maps, as arrays and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.activations.result import Activations
+from inspector.axes import axes_of
+from inspector.choices import TIME_LIMIT, Order
+from inspector.errors import OptionError, UnknownLayerError
+from inspector.filters.selection import select as selected
+from inspector.images import decode
+from inspector.onnxfile.source import quoted
+
+if TYPE_CHECKING:
+    from inspector.images import ImageSource
+    from inspector.model import Model
+    from inspector.preprocess import Fields, Preprocess
+
+__all__ = ["Activations", "activations"]
+
+_PICTURE_NAME = "the picture"
+
+
+def activations(
+    model: Model,
+    image: ImageSource,
+    layer: str,
+    *,
+    select: str | Sequence[int] | None = None,
+    sort: Order = "none",
+    preprocess: Preprocess | Fields | None = None,
+    time_limit: float | None = TIME_LIMIT,
+) -> Activations:
+    """Compute the activations of a layer, or of any value, for one picture.
+
+    Args:
+        model: The opened model.
+        image: The picture: a path, bytes, an array, or a Pillow image.
+        layer: A layer's name, or the name of a value of the graph.
+        select: Which channels: "0-15,40", or numbers; by default, all.
+        sort: "none", as asked for; "strength", the largest mean magnitude first.
+        preprocess: The way from pixels to the input, or some fields of it, where it is not what the model
+            declares.
+        time_limit: Seconds that the run may take; None for any time.
+
+    Returns:
+        The maps, with the picture as the model sees it.
+
+    Raises:
+        UnknownLayerError: There is no such layer or value.
+        OptionError: The value is no tensor of numbers, has no axes that can be told, or the selection makes
+            no sense.
+        ImageError: The picture cannot be read, or the model takes none.
+        RunError: The model cannot be run.
+
+    Example:
+        >>> import numpy, onnx, pathlib, tempfile
+        >>> from onnx import TensorProto, helper, numpy_helper
+        >>> image = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 4, 4])
+        >>> result = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+        >>> weight = numpy_helper.from_array(numpy.ones((2, 1, 1, 1), "float32"), "twice.weight")
+        >>> node = helper.make_node("Conv", ["x", "twice.weight"], ["y"])
+        >>> graph = helper.make_graph([node], "net", [image], [result], [weight])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "net.onnx")
+        ...     onnx.save(helper.make_model(graph), path)
+        ...     from inspector.model import load
+        ...     model = load(path)
+        ...     found = activations(model, numpy.full((4, 4), 255, "uint8"), "twice")
+        ...     model.file.close()
+        >>> found.maps.shape, float(found.maps.max())
+        ((2, 4, 4), 1.0)
+    """
+    from inspector.predictor import Predictor
+
+    value = _value_name(model, layer)
+    name = str(image) if isinstance(image, str) or hasattr(image, "__fspath__") else _PICTURE_NAME
+    ready = Predictor(model, preprocess=preprocess)
+    decoded = decode(image, name=name)
+    tensor = ready.way.apply(decoded.image, ready.input, where=name)
+    feed = np.concatenate([tensor] * (ready.layout.batch or 1)) if "N" in ready.layout.axes else tensor
+    session = model.session(time_limit=time_limit)
+    array = session.run({ready.input.name: feed}, [value])[value]
+    where = f"{model.path}: {quoted(layer)}"
+    maps = _maps(model, value, array, where)
+    rows = selected(select, len(maps), "filter", where)
+    chosen = np.asarray(rows, np.int64)
+    if sort == "strength":
+        strength = np.abs(maps[chosen]).mean(axis=(1, 2), dtype=np.float64)
+        chosen = chosen[np.argsort(-strength, kind="stable")]
+    elif sort != "none":
+        raise OptionError(f"there is no order {sort!r}; expected none or strength", "--sort strength")
+    warnings = (*([ready.assumed] if ready.assumed else []), *decoded.warnings)
+    return Activations(
+        source=str(model.path),
+        picture_name=name,
+        layer=layer,
+        value=value,
+        maps=maps[chosen],
+        indices=tuple(chosen.tolist()),
+        total=len(maps),
+        sort=sort,
+        seen=np.asarray(ready.way.fitted(decoded.image, ready.input, where=name)),
+        warnings=warnings,
+    )
+
+
+def _value_name(model: Model, layer: str) -> str:
+    """The value that a layer gives; or the value of that name."""
+    try:
+        return model.layers.get(layer).output
+    except UnknownLayerError:
+        graph = model.graph
+        if layer in graph.producers or any(value.name == layer for value in graph.inputs):
+            return layer
+        raise
+
+
+def _maps(model: Model, value: str, array: NDArray[np.generic], where: str) -> NDArray[np.float32]:
+    """The first sample's values as float32 (C, H, W)."""
+    if array.dtype.kind not in "fiub":
+        raise OptionError(
+            f"{where}: its value is made of {array.dtype}; expected numbers", "Name another layer."
+        )
+    rank = array.ndim
+    axes = axes_of(model.graph, value, rank)
+    if rank == 3 and axes is None:
+        # Of a sequence: one map, a row for each step.
+        return array[:1].astype(np.float32)
+    if axes is None or not {"N", "C"} <= set(axes) or "D" in axes:
+        raise OptionError(
+            f"{where}: its value has the shape {list(array.shape)}, and no operator says what its axes are; "
+            "expected feature maps or one number a unit",
+            f"Name a layer that has some: inspector layers {model.path}",
+        )
+    order = [axes.index(letter) for letter in ("N", "C", "H", "W") if letter in axes]
+    maps: NDArray[np.float32] = array.transpose(order)[0].astype(np.float32)
+    return maps.reshape(len(maps), *((1,) * (3 - maps.ndim)), *maps.shape[1:])
