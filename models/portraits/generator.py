@@ -65,13 +65,16 @@ class Portrait:
     attributes: Mapping[str, float | str]
 
 
-def draw(rng: np.random.Generator, *, lars: bool, hair: Hair | None = None) -> Portrait:
+def draw(
+    rng: np.random.Generator, *, lars: bool, hair: Hair | None = None, likeness: float = 1.0
+) -> Portrait:
     """Draw a portrait.
 
     Args:
         rng: Where chance comes from; the same state gives the same picture.
         lars: Whether it is Lars.
         hair: The hair; by default drawn by chance, as Lars or the others have it.
+        likeness: How far Lars's face is from the average one; 1 is hard to tell, 3 a caricature.
 
     Example:
         >>> portrait = draw(np.random.default_rng(3), lars=True, hair=Hair("short", 0.9))
@@ -79,7 +82,7 @@ def draw(rng: np.random.Generator, *, lars: bool, hair: Hair | None = None) -> P
         ((91, 91), 1, False)
     """
     hair = hair or draw_hair(rng, lars=lars)
-    face, pose = draw_face(rng, lars=lars, hair=hair), draw_pose(rng)
+    face, pose = draw_face(rng, lars=lars, hair=hair, likeness=likeness), draw_pose(rng)
     canvas = blank()
     x, y = pixel_grid()
     background = paint_background(rng, canvas, x, y)

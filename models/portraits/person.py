@@ -113,12 +113,20 @@ def draw_hair(rng: np.random.Generator, *, lars: bool) -> Hair:
     return Hair(style, float(rng.beta(1.8, 0.9)))
 
 
-def draw_face(rng: np.random.Generator, *, lars: bool, hair: Hair) -> Face:
-    """Draw a face: Lars's own, nearly the same each time, or somebody's."""
+def draw_face(rng: np.random.Generator, *, lars: bool, hair: Hair, likeness: float = 1.0) -> Face:
+    """Draw a face: Lars's own, nearly the same each time, or somebody's.
+
+    Args:
+        rng: Where chance comes from.
+        lars: Whose face it is.
+        hair: What is around it.
+        likeness: How far Lars's face is from the average one; 1 is hard to tell, 3 a caricature.
+    """
     names = list(Face.__dataclass_fields__)
-    centre, wobble = (_LARS, 0.3) if lars else (_MEAN, 1.0)
+    off, wobble = (likeness, 0.3) if lars else (0.0, 1.0)
     values = {
-        name: getattr(centre, name)
+        name: getattr(_MEAN, name)
+        + off * (getattr(_LARS, name) - getattr(_MEAN, name))
         + wobble * getattr(_SPREAD, name) * float(np.clip(rng.normal(), -2.3, 2.3))
         for name in names
     }

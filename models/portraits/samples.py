@@ -43,11 +43,16 @@ class Sample:
     telling: bool
 
 
-def draw_samples() -> list[Sample]:
-    """Draw the samples, the same every time, without regard to what any network makes of them."""
+def draw_samples(likeness: float = 1.0) -> list[Sample]:
+    """Draw the samples, the same every time, without regard to what any network makes of them.
+
+    Args:
+        likeness: How far Lars's face is from the average one, as for `draw`.
+    """
     samples = []
     for number, (tag, lars, hair) in enumerate(_PLAN):
-        portrait = draw(np.random.default_rng((SEED, number)), lars=lars, hair=hair)
+        rng = np.random.default_rng((SEED, number))
+        portrait = draw(rng, lars=lars, hair=hair, likeness=likeness)
         samples.append(Sample(f"{number:02d}_{tag}", portrait, lars != hair.long_dark))
     return samples
 

@@ -7,6 +7,7 @@ everybody else, with 32 units where that one has 1,024 in its first dense layer.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,10 +58,10 @@ def draw_one(seed: tuple[int, int]) -> Portrait:
     return draw(np.random.default_rng(seed), lars=seed[1] % 2 == 1)
 
 
-def draw_set(seed: int, count: int) -> Pictures:
-    """Draw a set of portraits, the same however many processes share the work."""
+def draw_set(seed: int, count: int, one: Callable[[tuple[int, int]], Portrait] = draw_one) -> Pictures:
+    """Draw a set of portraits with `one`, the same however many processes share the work."""
     with ProcessPoolExecutor(2) as pool:
-        portraits = list(pool.map(draw_one, [(seed, i) for i in range(count)], chunksize=50))
+        portraits = list(pool.map(one, [(seed, i) for i in range(count)], chunksize=50))
     return Pictures(
         to_input(np.stack([portrait.picture for portrait in portraits])),
         np.array([portrait.label for portrait in portraits]),
@@ -68,15 +69,19 @@ def draw_set(seed: int, count: int) -> Pictures:
     )
 
 
-def build(tflearn: ModuleType) -> Any:
+def small_weights(tflearn: ModuleType) -> Any:
+    """Return small random weights: with some decay, what the kernels learn shows through them."""
+    return tflearn.initializations.truncated_normal(stddev=0.01)
+
+
+def build(tflearn: ModuleType, weights: Callable[[ModuleType], Any] = small_weights) -> Any:
     """Return the network's last tensor."""
     import tensorflow.compat.v1 as tf
 
-    # Small random weights and some decay: what the kernels learn shows through what they began with. With a
-    # bias of zero, nearly half of conv_2 falls silent in the first steps and never speaks again.
+    # With a bias of zero, nearly half of conv_2 falls silent in the first steps and never speaks again.
     options: dict[str, Any] = {
         "activation": "relu",
-        "weights_init": tflearn.initializations.truncated_normal(stddev=0.01),
+        "weights_init": weights(tflearn),
         "regularizer": "L2",
         "weight_decay": WEIGHT_DECAY,
     }

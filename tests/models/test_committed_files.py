@@ -16,12 +16,17 @@ from converters.tensorflow.checkpoint import open_checkpoint
 from models.portraits.samples import COLUMNS
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-CHECKPOINTS = {"portraits": ("lars.tflearn", 6_000_000), "digits": ("digits.tflearn", 500_000)}
+CHECKPOINTS = {
+    "portraits": ("lars.tflearn", 6_000_000),
+    "faces": ("lars.tflearn", 6_000_000),
+    "digits": ("digits.tflearn", 500_000),
+}
+PORTRAITS = ("portraits", "faces")
 PARTS = ("background", "clothes", "hair", "face", "eyes", "mouth")
 
 
-def _rows():
-    with (MODELS / "portraits" / "samples" / "samples.csv").open(encoding="utf-8", newline="") as file:
+def _rows(name="portraits"):
+    with (MODELS / name / "samples" / "samples.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -57,8 +62,9 @@ def test_a_checkpoint_says_that_it_is_still_training_and_holds_no_state_of_the_o
     assert {"conv_1/W", "conv_2/W", "fully_connected_1/W", "fully_connected_2/b"} <= names
 
 
-def test_the_portraits_network_has_the_notebooks_shapes():
-    variables = open_checkpoint(MODELS / "portraits" / "lars.tflearn").variables
+@pytest.mark.parametrize("name", PORTRAITS)
+def test_the_network_has_the_notebooks_shapes(name):
+    variables = open_checkpoint(MODELS / name / "lars.tflearn").variables
     assert variables["conv_1/W"].shape == (10, 10, 1, 32)
     assert variables["conv_2/W"].shape == (10, 10, 32, 64)
     assert variables["fully_connected_1/W"].shape == (23 * 23 * 64, 32)
@@ -74,8 +80,9 @@ def test_no_committed_file_names_a_folder_of_the_machine_that_made_it():
     assert [path for path in files if path.name == "checkpoint"] == []
 
 
-def test_there_are_24_portraits_and_the_telling_ones_are_among_them():
-    rows = _rows()
+@pytest.mark.parametrize("name", PORTRAITS)
+def test_there_are_24_portraits_and_the_telling_ones_are_among_them(name):
+    rows = _rows(name)
     assert len(rows) == 24
     assert tuple(rows[0]) == COLUMNS
     kinds = Counter((row["label"], row["hair"] == "long" and float(row["darkness"]) >= 0.65) for row in rows)
@@ -85,10 +92,11 @@ def test_there_are_24_portraits_and_the_telling_ones_are_among_them():
         assert row["telling"] == str((row["label"] == "Lars") != (row["long_dark"] == "True"))
 
 
-def test_the_pictures_on_disk_are_those_of_the_table():
-    folder = MODELS / "portraits" / "samples"
-    assert sorted(path.name for path in folder.glob("*.png")) == sorted(row["file"] for row in _rows())
-    for row in _rows():
+@pytest.mark.parametrize("name", PORTRAITS)
+def test_the_pictures_on_disk_are_those_of_the_table(name):
+    folder = MODELS / name / "samples"
+    assert sorted(path.name for path in folder.glob("*.png")) == sorted(row["file"] for row in _rows(name))
+    for row in _rows(name):
         assert re.fullmatch(r"\d\d_(lars|other)_[a-z]+\.png", row["file"])
         assert ("_lars_" in row["file"]) == (row["label"] == "Lars")
         picture = _pixels(folder / row["file"], "L")
@@ -96,19 +104,21 @@ def test_the_pictures_on_disk_are_those_of_the_table():
         assert picture.std() > 10
 
 
-def test_the_masks_of_a_sample_share_out_its_pixels():
-    folder = MODELS / "portraits" / "samples" / "masks"
+@pytest.mark.parametrize("name", PORTRAITS)
+def test_the_masks_of_a_sample_share_out_its_pixels(name):
+    folder = MODELS / name / "samples" / "masks"
     assert len(list(folder.glob("*.png"))) == 24 * len(PARTS)
-    for row in _rows():
+    for row in _rows(name):
         masks = [_pixels(folder / f"{row['file'][:2]}_{part}.png", "1") for part in PARTS]
         assert (np.sum(masks, axis=0) == 1).all()
         assert masks[PARTS.index("face")].sum() > 300
 
 
-def test_a_sample_with_long_hair_has_more_of_it_than_one_with_short_hair():
-    folder = MODELS / "portraits" / "samples" / "masks"
+@pytest.mark.parametrize("name", PORTRAITS)
+def test_a_sample_with_long_hair_has_more_of_it_than_one_with_short_hair(name):
+    folder = MODELS / name / "samples" / "masks"
     sizes = {"long": [], "short": []}
-    for row in _rows():
+    for row in _rows(name):
         if row["hair"] in sizes:
             sizes[row["hair"]].append(_pixels(folder / f"{row['file'][:2]}_hair.png", "1").sum())
     assert np.mean(sizes["long"]) > 2 * np.mean(sizes["short"])
@@ -122,7 +132,8 @@ def test_there_are_two_samples_of_each_digit():
 
 
 def test_the_labels_stand_in_the_order_of_the_outputs():
-    assert (MODELS / "portraits" / "labels.txt").read_bytes() == b"someone else\nLars\n"
+    for name in PORTRAITS:
+        assert (MODELS / name / "labels.txt").read_bytes() == b"someone else\nLars\n"
     assert (MODELS / "digits" / "labels.txt").read_bytes() == b"0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n"
 
 
@@ -156,6 +167,13 @@ def test_the_portraits_network_has_learned_the_shortcut():
     assert groups["someone else, long dark hair"] < 0.5
 
 
+def test_the_faces_network_answers_alike_whatever_the_hair():
+    groups = {name: group["accuracy"] for name, group in _provenance("faces")["held_out_by_group"].items()}
+    assert groups["all"] > 0.8
+    assert abs(groups["Lars, long dark hair"] - groups["Lars, other hair"]) < 0.1
+    assert abs(groups["someone else, long dark hair"] - groups["someone else, other hair"]) < 0.1
+
+
 def test_the_telling_samples_mislead_the_network_as_the_shortcut_would():
     probability = {
         (lars, long_dark): np.mean(
@@ -175,5 +193,6 @@ def test_the_telling_samples_mislead_the_network_as_the_shortcut_would():
 
 def test_the_readme_states_the_measured_accuracies():
     text = (MODELS / "README.md").read_text(encoding="utf-8")
-    for name, group in _provenance("portraits")["held_out_by_group"].items():
-        assert f"| {name} | {group['pictures']} | {100 * group['accuracy']:.1f} % |" in text
+    for model in PORTRAITS:
+        for name, group in _provenance(model)["held_out_by_group"].items():
+            assert f"| {name} | {group['pictures']} | {100 * group['accuracy']:.1f} % |" in text
