@@ -11,7 +11,7 @@ endif
 UV := $(shell command -v uv 2>/dev/null)
 DEMO := demo
 
-.PHONY: demo test bench coverage-table models clean
+.PHONY: demo test bench bench-explanations coverage-table formats-table gradient-table models clean
 
 ifdef UV
   # The build of torch without a GPU is a tenth as large.
@@ -57,10 +57,15 @@ demo: $(VENV)/.ready
 	$(INSPECTOR) filters $(DEMO)/digits.onnx -o $(DEMO)/digits-filters --force
 	$(INSPECTOR) predict $(DEMO)/lars.onnx $(PORTRAITS)/samples
 	$(INSPECTOR) predict $(DEMO)/digits.onnx $(DIGITS)/samples --top 2
+	$(INSPECTOR) activations $(DEMO)/lars.onnx $(PORTRAITS)/samples/00_lars_long.png -l conv_2 --sort strength \
+		--filters 0-15 --overlay --captions -o $(DEMO)/activations.png --force
+	$(INSPECTOR) visualize $(DEMO)/lars.onnx -l conv_2 --steps 128 -o $(DEMO)/visualization.png --force
+	$(INSPECTOR) explain $(DEMO)/lars.onnx $(PORTRAITS)/samples -m layercam -m occlusion \
+		--regions $(PORTRAITS)/samples/masks -o $(DEMO)/explanation.png --force
 	@echo
 	@echo "Look at the kernels: $(DEMO)/conv_1.png, $(DEMO)/conv_2-pca.png, $(DEMO)/conv_2.png, $(DEMO)/digits-filters"
 	@echo "The proof of each conversion: $(DEMO)/lars.certificate.json, $(DEMO)/digits.certificate.json"
-	@echo "Look at 06..10_lars_short and 20..23_other_longdark above: does this network look at more than the hair?"
+	@echo "What it looks at: $(DEMO)/activations.png, $(DEMO)/visualization.png, $(DEMO)/explanation.png"
 
 test: $(EVERYTHING)
 	$(BIN)/ruff check .
@@ -71,11 +76,22 @@ test: $(EVERYTHING)
 bench: $(EVERYTHING)+bench
 	$(BIN)/python benchmarks/run.py
 
+bench-explanations: $(EVERYTHING)
+	$(BIN)/python benchmarks/explanations.py --output docs/explanations.md
+
+# The tables in docs, made anew by the tests' own networks.
 coverage-table: $(EVERYTHING)
 	$(BIN)/python tests/converters/tensorflow/coverage_table.py
 
+formats-table: $(EVERYTHING)
+	$(BIN)/python tests/converters/formats_table.py
+
+gradient-table: $(EVERYTHING)
+	$(BIN)/python tests/inspector/gradients/corpus_table.py
+
 models: $(EVERYTHING)
 	$(BIN)/python models/portraits/train.py
+	$(BIN)/python models/faces/train.py
 	$(BIN)/python models/digits/train.py
 
 clean:

@@ -47,7 +47,8 @@ class Child:
         root = str(Path(__file__).resolve().parent.parent)
         paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "converters.child"],
+            # -P: a file called torch.py beside a stranger's model is not what is meant by torch.
+            [sys.executable, "-P", "-m", "converters.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

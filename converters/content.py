@@ -9,7 +9,10 @@ from pathlib import Path
 
 EXPORT = "Export it to ONNX with the framework that made it."
 CONVERT = "inspector convert"
-_HEAD, _TAIL = 4096, 8
+FETCH = "Fetch or save the file again."
+CUT_SHORT = "that was cut short"
+# The directory of a zip archive is at its end, behind it a comment of up to 64 KiB.
+_HEAD, _TAIL = 4096, 1 << 17
 # What exporters write first into a ModelProto, and the keys of the fields that may follow.
 _IR_VERSION, _AFTER_IR_VERSION = 0x08, b"\x12\x1a\x22\x28\x32\x3a\x42"
 
@@ -40,12 +43,17 @@ _SIGNATURES = (
     _Signature(b"ustar", 257, "a tar archive", network=False),
 )
 
+# What the members of an archive are called, what it then is, and what its owner may do.
 _ARCHIVES = (
-    (b"data.pkl", "a PyTorch archive"),
-    (b"config.json", "a Keras archive"),
-    (b"metadata.json", "a Keras archive"),
-    (b".npy", "an archive of NumPy arrays"),
+    (b"archive_format", "a PyTorch exported program", CONVERT),
+    (b"model_weights_config.json", "a PyTorch exported program", CONVERT),
+    (b"/constants.pkl", "a TorchScript program", CONVERT),
+    (b"data.pkl", "a PyTorch archive", EXPORT),
+    (b"model.weights.h5", "a Keras archive", EXPORT),
+    (b"metadata.json", "a Keras archive", EXPORT),
+    (b".npy", "an archive of NumPy arrays", ""),
 )
+_ZIP, _ZIP_END = b"PK\x03\x04", b"PK\x05\x06"
 _PICKLES = tuple(b"\x80" + bytes([version]) for version in range(2, 6))
 # PROTO is followed by what torch.save and pickle.dump start with: a number, dict, list, frame, class, tuple.
 _FIRST_OPCODES = tuple(bytes([code]) for code in b"\x8a}]\x95c(X\x8c")
@@ -107,18 +115,24 @@ def _told(head: bytes, tail: bytes, size: int) -> Content | None:
         end = signature.offset + len(signature.magic)
         if head[signature.offset : end] == signature.magic:
             return Content(signature.format, EXPORT if signature.network else "")
-    if head.startswith(b"PK\x03\x04"):
-        kind = next((name for mark, name in _ARCHIVES if mark in head), "a zip archive")
-        return Content(kind, EXPORT if "PyTorch" in kind or "Keras" in kind else "")
+    if head.startswith(_ZIP):
+        return _archive(head, tail)
     if head.startswith(_PICKLES) and head[2:3] in _FIRST_OPCODES:
         return Content("a Python pickle, as older PyTorch writes them", EXPORT)
-    if tail == _TABLE_FOOTER:
+    if tail.endswith(_TABLE_FOOTER):
         return Content("the index of a TensorFlow checkpoint", CONVERT)
     if head.startswith(b"\x08\x01\x12"):
         return Content("a TensorFlow SavedModel", EXPORT)
     if _is_tensorflow_graph(head, size):
         return Content("a TensorFlow graph", CONVERT)
     return None
+
+
+def _archive(head: bytes, tail: bytes) -> Content:
+    """What a zip archive is, by what its members are called."""
+    found = ((name, hint) for mark, name, hint in _ARCHIVES if mark in head or mark in tail)
+    name, hint = next(found, ("a zip archive", ""))
+    return Content(name, hint) if _ZIP_END in tail else Content(f"{name} {CUT_SHORT}", FETCH)
 
 
 def _is_tensorflow_graph(head: bytes, size: int) -> bool:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata as packages
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters import gate
 from converters.assemble import append_metadata
 from converters.certificate import METADATA_KEY, Certificate
-from converters.comparison import Comparison, answers, compare, feeds
+from converters.comparison import Comparison, answers, compare, drawn, feeds
 from converters.errors import NotEqualError
 from converters.files import check_not_input, check_output, replacing
 from converters.formats import Reference, Request, Source, Written, recognise
 from converters.runtime import Runtime
-from converters.trials import standard_trials
+from converters.trials import Pictures, standard_trials
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 Progress = Callable[[str], None]
 
@@ -52,7 +55,7 @@ def convert(
     """Convert a trained network to ONNX and prove that it gives the same answers.
 
     Args:
-        source: A checkpoint's prefix, `.meta` or folder, or a frozen graph.
+        source: The network's own file or folder, of any format in the registry.
         out: The ONNX file to write.
         request: Choices that override the defaults.
         metadata: Gives the keys and values to store in the model beside the certificate.
@@ -78,20 +81,30 @@ def convert(
         stored = metadata(opened)
         written = opened.write()
         passed = gate.check_nodes(written.model.nodes, str(source))
+        _drop_metadata(written.model.nodes, stored)
         written.model.write(temporary)
         passed += gate.check_file(temporary)
         runtime = Runtime(temporary)
-        passed += gate.check_answers(runtime, feeds(opened, written, standard_trials()[0]))
+        trials = standard_trials()
+        passed += gate.check_answers(runtime, [feeds(opened, written, trial) for trial in trials])
         given = answers(opened, written, runtime) if request.verify else []
         # Windows renames no file that is open; and the session holds a copy of the weights.
         del runtime
-        certificate = _certificate(source.name, opened, written, passed)
+        certificate = certified(source.name, opened, written, passed, request)
         if request.verify:
             progress("comparing with the source")
-            certificate = _compared(certificate, compare(opened, written, given), opened.reference)
+            certificate = compared(certificate, compare(opened, written, given), opened.reference)
         append_metadata(temporary, {**stored, METADATA_KEY: certificate.to_json()})
         _refuse_if_different(certificate)
     return Conversion(out, certificate)
+
+
+def _drop_metadata(model: ModelProto, keys: Iterable[str]) -> None:
+    """Take out metadata that will be written anew."""
+    kept = [entry for entry in model.metadata_props if entry.key not in set(keys)]
+    if len(kept) < len(model.metadata_props):
+        del model.metadata_props[:]
+        model.metadata_props.extend(kept)
 
 
 def _family(source: Path) -> list[Path]:
@@ -102,7 +115,10 @@ def _family(source: Path) -> list[Path]:
     return [path for path in beside if path.name.startswith(source.name.removesuffix(".meta"))]
 
 
-def _certificate(name: str, source: Source, written: Written, passed: tuple[str, ...]) -> Certificate:
+def certified(
+    name: str, source: Source, written: Written, passed: tuple[str, ...], request: Request
+) -> Certificate:
+    """A certificate of what was read and decided, before anything is compared."""
     own = {name: packages.version(name) for name in ("onnx-inspector", "onnx", "onnxruntime", "numpy")}
     nodes = written.model.nodes
     return Certificate(
@@ -121,16 +137,26 @@ def _certificate(name: str, source: Source, written: Written, passed: tuple[str,
         decisions=(*source.decisions, *written.decisions),
         warnings=source.warnings,
         gate=passed,
+        request=asked(request),
     )
 
 
-def _compared(certificate: Certificate, comparison: Comparison, reference: Reference) -> Certificate:
+def asked(request: Request) -> dict[str, Any]:
+    """A request as JSON's types: what makes the same source of the same files again."""
+    fields = {**dataclasses.asdict(request)}
+    del fields["verify"]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+
+
+def compared(certificate: Certificate, comparison: Comparison, reference: Reference) -> Certificate:
     """The certificate with the comparison's figures."""
+    trials = drawn(comparison)
     return dataclasses.replace(
         certificate,
         versions={**certificate.versions, **reference.versions()},
         reference=reference.name(),
-        trials=comparison.trials,
+        trials=trials,
+        pictures=sum(len(each.names) for each in comparison.trials if isinstance(each, Pictures)),
         outputs=comparison.outputs,
         layers=comparison.layers,
         unseen=comparison.unseen,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from converters.certificate import FileRecord
 from converters.choices import Engine
-from converters.content import describe_content
+from converters.content import CUT_SHORT, FETCH, describe_content
 from converters.errors import SourceError
 from converters.files import check_file
 from converters.trials import TensorSpec
@@ -157,6 +157,23 @@ def all_formats() -> tuple[Format, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
+def weights_of(path: Path) -> Weights | None:
+    """The weights of a network, read without its framework; None where no format can hand them out.
+
+    Args:
+        path: A file, a folder, or a checkpoint's prefix.
+
+    Raises:
+        SourceError: It is damaged.
+        UnsupportedError: It holds what is not read, with the reason.
+        MissingExtraError: A reader that this format needs is not installed.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return None
+    known = next((known for known in all_formats() if known.recognise(path)), None)
+    return None if known is None or known.weights is None else known.weights(path)
+
+
 def recognise(path: Path) -> Format:
     """The format of a source.
 
@@ -173,4 +190,7 @@ def recognise(path: Path) -> Format:
     names = ", ".join(known.name for known in all_formats())
     if not path.exists():
         raise SourceError(f"{path}: no such file, and no checkpoint of that name", "Check the path.")
-    raise SourceError(f"{path}: {describe_content(path)}; convert reads: {names}", "inspector convert --help")
+    described = describe_content(path)
+    if described.endswith(CUT_SHORT):
+        raise SourceError(f"{path}: {described}", FETCH)
+    raise SourceError(f"{path}: {described}; convert reads: {names}", "inspector convert --help")

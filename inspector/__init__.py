@@ -1,4 +1,4 @@
-"""See what a trained network has learned, with nothing but ONNX Runtime installed.
+"""See what a trained network has learned and why it decides as it does, with nothing but ONNX Runtime.
 
 Example:
     >>> import inspector
@@ -18,20 +18,30 @@ if TYPE_CHECKING:
     from inspector.activations import Activations
     from inspector.conversion import convert
     from inspector.errors import InspectorError
+    from inspector.exemplars import Exemplars
+    from inspector.explain import Explanations
     from inspector.filters import Filters
+    from inspector.gradients import Gradient
     from inspector.labels import Labels
     from inspector.layers import Layer, Layers
     from inspector.model import Model, load
     from inspector.predict import Failure, Prediction, Predictions
     from inspector.preprocess import Preprocess
+    from inspector.regions import RegionReport
+    from inspector.verification import Verification, verify
+    from inspector.visualize import Visualization
+    from inspector.weights_only import WeightsOnly
 
 # Where each public name lives; it is imported when somebody asks for it.
 _HOMES = {
     "Activations": "inspector.activations",
     "Certificate": "converters.certificate",
     "Conversion": "converters.conversion",
+    "Exemplars": "inspector.exemplars",
+    "Explanations": "inspector.explain",
     "Failure": "inspector.predict",
     "Filters": "inspector.filters",
+    "Gradient": "inspector.gradients",
     "InspectorError": "inspector.errors",
     "Labels": "inspector.labels",
     "Layer": "inspector.layers",
@@ -40,16 +50,24 @@ _HOMES = {
     "Prediction": "inspector.predict",
     "Predictions": "inspector.predict",
     "Preprocess": "inspector.preprocess",
+    "RegionReport": "inspector.regions",
+    "Verification": "inspector.verification",
+    "Visualization": "inspector.visualize",
+    "WeightsOnly": "inspector.weights_only",
     "convert": "inspector.conversion",
     "load": "inspector.model",
+    "verify": "inspector.verification",
 }
 
 __all__ = [
     "Activations",
     "Certificate",
     "Conversion",
+    "Exemplars",
+    "Explanations",
     "Failure",
     "Filters",
+    "Gradient",
     "InspectorError",
     "Labels",
     "Layer",
@@ -58,8 +76,13 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Preprocess",
+    "RegionReport",
+    "Verification",
+    "Visualization",
+    "WeightsOnly",
     "convert",
     "load",
+    "verify",
 ]
 
 

@@ -77,7 +77,7 @@ def colormap(name: str, steps: int) -> NDArray[np.uint8]:
         )
     table = np.asarray(anchors, dtype=np.float64) / 255
     # Grey levels are read as numbers and follow the pixel value; colours are joined as the eye sees them.
-    space = table if name == "gray" else _to_oklab(table)
+    space = table if name == "gray" else to_oklab(table)
     at = np.linspace(0, len(anchors) - 1, steps)
     joined = np.stack([np.interp(at, np.arange(len(anchors)), column) for column in space.T], axis=1)
     colours = joined if name == "gray" else _from_oklab(joined)
@@ -96,7 +96,8 @@ _LMS_TO_LAB = (
 )
 
 
-def _to_oklab(srgb: NDArray[np.float64]) -> NDArray[np.float64]:
+def to_oklab(srgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn sRGB, float64 (…, 3) in 0..1, into Oklab: lightness 0..1, then green to red and blue to yellow."""
     import numpy as np
 
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

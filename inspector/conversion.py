@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from inspector.preprocess import Fields, Preprocess
 
 
+# Of sources, left out of the name of what is made of them.
+_SUFFIXES = (
+    *(".meta", ".index", ".pb", ".tflearn", ".ckpt", ".model", ".keras", ".h5", ".hdf5", ".tflite", ".pt2"),
+    *(".pt", ".pth", ".torchscript"),
+)
+
+
 def convert(
     source: str | Path,
     out: str | Path | None = None,
@@ -28,6 +35,9 @@ def convert(
     bake_preprocessing: bool = False,
     engine: Engine = "auto",
     fold: bool = False,
+    signature: str = "",
+    input_shapes: Sequence[str] = (),
+    trust: bool = False,
     labels: GivenLabels | None = None,
     preprocess: Preprocess | Fields | None = None,
     force: bool = False,
@@ -36,7 +46,8 @@ def convert(
     """Convert a trained network to one ONNX file that carries its proof, labels and preprocessing.
 
     Args:
-        source: A checkpoint's prefix, `.meta` or folder, or a frozen graph.
+        source: A trained network's own file or folder: a checkpoint's prefix or `.meta`, a SavedModel, a
+            Keras, TFLite, PyTorch or ONNX file; or `module:callable` in somebody's own code.
         out: The ONNX file; by default the source's name with `.onnx`, in the current folder.
         inputs: Tensor names, where the choice of inputs should be another.
         outputs: Tensor names, where the choice of outputs should be another.
@@ -48,6 +59,10 @@ def convert(
             "auto" takes the native engine where it covers the source.
         fold: Whether batch normalization goes into the weights of the convolution before it; the layers
             become one.
+        signature: Which signature of a SavedModel; empty for its serving signature.
+        input_shapes: What stands for inputs that the source does not declare, one for each: "1,3,224,224",
+            "image=N,3,224,224", "tokens=N,16:int64". A letter is an axis of any size.
+        trust: Whether code that the source holds may run.
         labels: A file of class names, or the names.
         preprocess: The way from pixels to the input that the network was trained on; or only some fields of
             it, set over the default.
@@ -77,7 +92,11 @@ def convert(
         verify=verify,
         engine=engine,
         fold=fold,
+        signature=signature,
+        input_shapes=tuple(input_shapes),
+        trust=trust,
     )
+    _check_onnx(Path(source))
     # Labels that cannot be read should be known before the long work.
     names = None if labels is None else Labels.of(labels)
     return run(
@@ -88,6 +107,24 @@ def convert(
         force=force,
         progress=progress,
     )
+
+
+def _check_onnx(source: Path) -> None:
+    """Refuse an ONNX file that must not be run: it is run to be compared."""
+    from converters.onnx_model.reading import looks_like_onnx
+
+    if not looks_like_onnx(source):
+        return
+    from inspector.errors import ModelError
+    from inspector.onnxfile import open_onnx
+    from inspector.verification import check_runs
+
+    try:
+        file = open_onnx(source)
+    except ModelError:
+        # A conversion may repair it, or say better why it cannot.
+        return
+    check_runs(file)
 
 
 def _metadata(
@@ -127,8 +164,12 @@ def default_output(source: str | Path) -> Path:
     Example:
         >>> default_output("models/lars.tflearn.meta").name
         'lars.onnx'
+        >>> default_output("downloaded/net.onnx").name
+        'net.converted.onnx'
     """
     name = Path(source).resolve().name if str(source) in (".", "..") else Path(source).name
-    for suffix in (".meta", ".index", ".pb", ".tflearn", ".ckpt", ".model"):
+    # Somebody's own code is `module:callable`.
+    name = name.rpartition(":")[2]
+    for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)
-    return Path(f"{name}.onnx")
+    return Path(f"{name.removesuffix('.onnx')}.converted.onnx" if name.endswith(".onnx") else f"{name}.onnx")

@@ -17,6 +17,7 @@ from converters.errors import (
 
 __all__ = [
     "FileError",
+    "GradientError",
     "ImageError",
     "InspectorError",
     "MissingExtraError",
@@ -42,6 +43,10 @@ class TensorError(InspectorError):
 
 class RunError(InspectorError):
     """onnxruntime cannot open or run the model on what it was given."""
+
+
+class GradientError(InspectorError):
+    """A network, or one of its operators, has no gradient that can be computed."""
 
 
 class ImageError(InspectorError):

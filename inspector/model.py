@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from inspector.choices import TIME_LIMIT, Order, Reduce, Sort
+from inspector.errors import FileError, ModelError
 from inspector.onnxfile import Graph, OnnxFile, open_onnx
 
 if TYPE_CHECKING:
     from inspector.activations import Activations
-    from inspector.filters import Filters, PictureOptions
+    from inspector.exemplars import Exemplars
+    from inspector.explain import Explanations
+    from inspector.filters import Filters, Kernels, PictureOptions
     from inspector.filters.folder import SavedFolder
+    from inspector.gradients import Gradient, Rules
+    from inspector.gradients.input_shapes import InputShape
     from inspector.images import ImageSource
     from inspector.labels import Labels
     from inspector.layers import Layer, Layers
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from inspector.predictor import GivenLabels
     from inspector.preprocess import Fields, Preprocess
     from inspector.session import Session
+    from inspector.visualize import Visualization
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +103,17 @@ class Model:
     def _sessions(self) -> dict[tuple[int | None, float | None], Session]:
         # Opening a large model takes longer than running it once.
         return {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed of the layers, a sentence each; empty where the file says it all."""
+        return ()
+
+    def kernels(self, layer: Layer) -> Kernels:
+        """Read all kernels of one layer as they are; see `inspector.filters.read_kernels`."""
+        from inspector.filters import read_kernels
+
+        return read_kernels(self, layer)
 
     def filters(
         self,
@@ -173,6 +190,113 @@ class Model:
             fast_decode=fast_decode,
         )
 
+    def explain(
+        self,
+        images: Images,
+        methods: Sequence[str] | None = None,
+        *,
+        target: str | int = "top",
+        layer: str = "",
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+        trust: bool = True,
+        seed: int = 0,
+        preprocess: Preprocess | Fields | None = None,
+        labels: GivenLabels | None = None,
+        output: str | None = None,
+        time_limit: float | None = TIME_LIMIT,
+    ) -> Explanations:
+        """Explain decisions by heatmaps; see `inspector.explain.explain`."""
+        from inspector.explain import DEFAULT_METHODS, explain
+
+        return explain(
+            self,
+            images,
+            methods or DEFAULT_METHODS,
+            target=target,
+            layer=layer,
+            options=options,
+            trust=trust,
+            seed=seed,
+            preprocess=preprocess,
+            labels=labels,
+            output=output,
+            time_limit=time_limit,
+        )
+
+    def gradient(
+        self,
+        of: str,
+        wrt: str | None = None,
+        *,
+        rules: Rules | None = None,
+        input_shape: InputShape | None = None,
+        outputs: Sequence[str] = (),
+    ) -> Gradient:
+        """Make a gradient ready to be computed; see `inspector.gradients.Gradient`."""
+        from inspector.gradients import RULES, Gradient
+
+        return Gradient(self, of, wrt, rules=rules or RULES, input_shape=input_shape, outputs=outputs)
+
+    def visualize(
+        self,
+        layer: str = "",
+        *,
+        select: str | Sequence[int] | None = None,
+        target: str | int | None = None,
+        steps: int = 256,
+        per_filter: int = 1,
+        seed: int = 0,
+        transforms: bool = True,
+        preprocess: Preprocess | Fields | None = None,
+        labels: GivenLabels | None = None,
+        time_limit: float | None = TIME_LIMIT,
+    ) -> Visualization:
+        """Find what filters or classes look for; see `inspector.visualize.visualize`."""
+        from inspector.visualize import visualize
+
+        return visualize(
+            self,
+            layer,
+            select=select,
+            target=target,
+            steps=steps,
+            per_filter=per_filter,
+            seed=seed,
+            transforms=transforms,
+            preprocess=preprocess,
+            labels=labels,
+            time_limit=time_limit,
+        )
+
+    def exemplars(
+        self,
+        images: Images,
+        layer: str,
+        *,
+        select: str | Sequence[int] | None = None,
+        count: int = 9,
+        visualize: bool = False,
+        steps: int = 256,
+        seed: int = 0,
+        preprocess: Preprocess | Fields | None = None,
+        time_limit: float | None = TIME_LIMIT,
+    ) -> Exemplars:
+        """Find what excites each filter most in pictures; see `inspector.exemplars.exemplars`."""
+        from inspector.exemplars import exemplars
+
+        return exemplars(
+            self,
+            images,
+            layer,
+            select=select,
+            count=count,
+            visualize=visualize,
+            steps=steps,
+            seed=seed,
+            preprocess=preprocess,
+            time_limit=time_limit,
+        )
+
     def annotate(
         self,
         *,
@@ -200,13 +324,19 @@ class Model:
 def load(path: str | os.PathLike[str]) -> Model:
     """Open an ONNX model: its structure is read, its weights are left where they are.
 
+    What another framework saved is opened too where its weights can be read without that framework: a
+    `inspector.weights_only.WeightsOnly`, with the same layers and filters, and nothing that could be run.
+
     Args:
-        path: The file.
+        path: The file; for TensorFlow also a folder, or a checkpoint's prefix.
 
     Raises:
         FileError: It is missing or unreadable.
-        ModelError: It is another format, its structure is broken, or it is newer than what is known.
+        ModelError: It is of no format that is read, its structure is broken, or it is too new.
         TensorError: A tensor's description cannot be right.
+        SourceError: It is of another framework, and damaged.
+        UnsupportedError: It is of another framework, and holds what is not read.
+        MissingExtraError: It is of another framework, and its reader is not installed.
 
     Example:
         >>> import pathlib, tempfile
@@ -221,4 +351,12 @@ def load(path: str | os.PathLike[str]) -> Model:
         ...     model.file.close()
         [('y', 'Relu', ('N', 4))]
     """
-    return Model(open_onnx(path))
+    try:
+        return Model(open_onnx(path))
+    except (FileError, ModelError):
+        from inspector.weights_only import open_weights
+
+        stored = open_weights(Path(path))
+        if stored is None:
+            raise
+        return stored

@@ -36,6 +36,7 @@ _POINTWISE = {
     *("Sqrt", "Reciprocal", "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Mean", "Where", "Clip"),
     *("Identity", "Dropout", "Cast", "BatchNormalization", "LRN", "QuantizeLinear", "DequantizeLinear"),
 }
+_RELAID = {"Reshape", "Squeeze", "Unsqueeze"}
 _WINDOWS = {"Conv", "MaxPool", "AveragePool", "LpPool", "QLinearConv", "ConvInteger"}
 
 
@@ -120,7 +121,7 @@ def _through(
     assert first is not None
     if node.op_type in _POINTWISE:
         return _union([each for each in read if each is not None])
-    if node.op_type == "Transpose":
+    if node.op_type == "Transpose" or (node.op_type in _RELAID and _keeps_order(shapes, node)):
         return first
     axes = axes_of(graph, node.outputs[0], 4)
     if axes is None or sorted(axes) != sorted("NCHW"):
@@ -132,6 +133,15 @@ def _through(
     if node.op_type == "Pad":
         return _padded(graph, node, first, axes)
     return None
+
+
+def _keeps_order(shapes: Shapes, node: Node) -> bool:
+    """Whether nothing but axes of one element move: a grey picture's channel axis, say."""
+    before, after = shapes.get(node.inputs[0]), shapes.get(node.outputs[0])
+    if before is None or after is None:
+        return False
+    sizes = [[size for size in shape[1:] if size != 1] for shape in (before, after)]
+    return len(sizes[0]) == 2 and sizes[0] == sizes[1] and all(isinstance(size, int) for size in sizes[0])
 
 
 def _union(fields: Sequence[ReceptiveField]) -> ReceptiveField | None:

@@ -39,17 +39,15 @@ def open_runtime(
     """
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads
-    _limit_memory(options, memory_limit)
-    if extra:
+    options = _options(threads, memory_limit)
+    held = file.source.data
+    if extra or isinstance(held, bytes):
         # Protobuf merges a second `graph` into the first, which adds outputs without parsing the model.
         added = b"".join(
             encode_bytes(_OUTPUT_OF_GRAPH, encode_bytes(_NAME_OF_VALUE, name.encode())) for name in extra
         )
-        model: str | bytes = file.path.read_bytes() + encode_bytes(_GRAPH_OF_MODEL, added)
+        whole = held if isinstance(held, bytes) else file.path.read_bytes()
+        model: str | bytes = whole + encode_bytes(_GRAPH_OF_MODEL, added) if extra else whole
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", str(file.path.absolute().parent)
         )
@@ -59,6 +57,29 @@ def open_runtime(
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except failures() as error:
         raise _open_error(file, error) from error
+
+
+def open_serialized(
+    model: bytes, where: str, threads: int, memory_limit: int
+) -> onnxruntime.InferenceSession:
+    """Let onnxruntime open a model that this package made, on the CPU.
+
+    Args:
+        model: The serialized model, without external data.
+        where: What messages call it.
+        threads: Threads that compute one run; 0 for one for each core.
+        memory_limit: Bytes that its runs may take together, beside the weights.
+
+    Raises:
+        RunError: It cannot.
+    """
+    import onnxruntime
+
+    options = _options(threads, memory_limit)
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except failures() as error:
+        raise RunError(f"{where}: onnxruntime cannot open the model: {reason(error)}", AGAIN) from error
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -81,6 +102,20 @@ def reason(error: Exception) -> str:
         return "there is not enough memory"
     text = text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
     return text[:300]
+
+
+def _options(threads: int, memory_limit: int) -> onnxruntime.SessionOptions:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    # A second run at one shape would take a block for all its values beside what the first one took: twice
+    # the memory, and no less time.
+    options.enable_mem_pattern = False
+    _limit_memory(options, memory_limit)
+    return options
 
 
 def _limit_memory(options: onnxruntime.SessionOptions, limit: int) -> None:

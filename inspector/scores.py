@@ -14,7 +14,7 @@ from inspector.layout import show
 from inspector.onnxfile.source import counted, quoted
 
 if TYPE_CHECKING:
-    from inspector.onnxfile.graph import Dimension, Node, Value
+    from inspector.onnxfile.graph import Dimension, Graph, Node, Value
     from inspector.onnxfile.model_file import OnnxFile
 
 Kind: TypeAlias = Literal["softmax", "log-softmax", "sigmoid", "logits"]
@@ -60,6 +60,13 @@ class Scores:
             "sigmoid": "the model's own sigmoid gives a probability for each class by itself",
             "logits": f"a softmax is applied, because the model ends in {self.maker or 'no operator'}",
         }[self.kind]
+
+    def before(self, graph: Graph) -> str:
+        """The value that the softmax or sigmoid takes; the output itself when the model ends without one."""
+        node = graph.producers.get(self.output)
+        while node is not None and node.op_type in _PASSING and node.inputs:
+            node = graph.producers.get(node.inputs[0])
+        return node.inputs[0] if node is not None and node.op_type in _KINDS else self.output
 
     def probabilities(self, raw: NDArray[np.generic], count: int) -> NDArray[np.float32]:
         """Make probabilities of what the model gave.

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 from converters.assemble import Assembled, name_layers, put_back
 from converters.errors import UnsupportedError
 from converters.formats import Request, Written
 from converters.tensorflow import emit
-from converters.tensorflow.framework import INSTALL, Framework, check_installed, is_installed
+from converters.tensorflow.emit.value import Shape
+from converters.tensorflow.framework import INSTALL, check_installed, is_installed
 from converters.tensorflow.freeze import freeze
 from converters.tensorflow.graph import SourceGraph
 from converters.tensorflow.inference import InferenceGraph
 
+NATIVE = "native"
 _TF2ONNX = ("tensorflow", "tf2onnx")
 _MOST_LISTED = 8
 
 
-def write(source: SourceGraph, graph: InferenceGraph, request: Request, framework: Framework) -> Written:
+class Framework(Protocol):
+    """What runs functions of this package where TensorFlow can be imported; it starts when first asked."""
+
+    def call(self, function: str, **arguments: Any) -> Any:
+        """Call a function there: "package.module:name"."""
+
+    def versions(self) -> Mapping[str, str]:
+        """Package → version of TensorFlow, and of tf2onnx where it is installed."""
+
+
+def write(graph: InferenceGraph, request: Request, framework: Framework, *, path: Path, kind: str) -> Written:
     """Write a frozen graph as ONNX by the engine that was asked for.
+
+    Args:
+        graph: What computes the outputs from the inputs, its weights apart.
+        request: The engine, the opset, and whether to fold.
+        framework: Called only when tf2onnx is needed.
+        path: The source, for messages.
+        kind: What the source is, for messages.
 
     Raises:
         UnsupportedError: The native engine does not cover the graph, and tf2onnx was not asked for or is not
@@ -26,17 +47,17 @@ def write(source: SourceGraph, graph: InferenceGraph, request: Request, framewor
         MissingExtraError: tf2onnx was asked for and is not installed.
     """
     if request.engine == "tf2onnx":
-        return _by_tf2onnx(source, graph, request, framework, why=())
+        return _by_tf2onnx(graph, request, framework, path, kind, why=())
     _check_opset(request.opset)
     low = request.opset < emit.MIN_OPSET
     made = () if low else emit.attempt(graph, request.opset, fold=request.fold)
     if isinstance(made, Assembled):
-        return Written(made, "native")
+        return Written(made, NATIVE)
     why = f"the native engine writes opset {emit.MIN_OPSET} and up" if low else _told(made)
     if request.engine == "native" or not all(map(is_installed, _TF2ONNX)):
         hint = "--engine tf2onnx" if all(map(is_installed, _TF2ONNX)) else INSTALL
-        raise UnsupportedError(f"{source.path}: cannot be converted without tf2onnx: {why}", hint)
-    return _by_tf2onnx(source, graph, request, framework, why=(f"Written by tf2onnx: {why}.",))
+        raise UnsupportedError(f"{path}: cannot be converted without tf2onnx: {why}", hint)
+    return _by_tf2onnx(graph, request, framework, path, kind, why=(f"Written by tf2onnx: {why}.",))
 
 
 def _check_opset(opset: int) -> None:
@@ -51,11 +72,17 @@ def _check_opset(opset: int) -> None:
 
 
 def with_shapes(
-    source: SourceGraph, graph: InferenceGraph, request: Request, framework: Framework
+    source: SourceGraph, graph: InferenceGraph, request: Request, ask: Callable[[list[str]], list[Shape]]
 ) -> InferenceGraph:
     """The graph with the shapes of its inputs: a tensor in the middle of a graph does not note its own.
 
     They are worked out by writing what comes before it, and by TensorFlow where that cannot be written.
+
+    Args:
+        source: Where the graph comes from.
+        graph: What was frozen of it.
+        request: Which engine writes it.
+        ask: Gives the shapes that TensorFlow works out for tensors of the source.
     """
     if all(spec.shape is not None for spec in graph.inputs):
         return graph
@@ -65,14 +92,7 @@ def with_shapes(
         return graph.with_input_shapes([before.get(name) for name in names])
     if not is_installed("tensorflow"):
         return graph
-    return graph.with_input_shapes(
-        framework.call(
-            "converters.tensorflow.reference:shapes",
-            graph=str(source.files[0]),
-            prefix=None if source.checkpoint is None else str(source.checkpoint.prefix),
-            names=names,
-        )
-    )
+    return graph.with_input_shapes(ask(names))
 
 
 def _cone(source: SourceGraph, graph: InferenceGraph) -> InferenceGraph:
@@ -81,14 +101,14 @@ def _cone(source: SourceGraph, graph: InferenceGraph) -> InferenceGraph:
 
 
 def _by_tf2onnx(
-    source: SourceGraph, graph: InferenceGraph, request: Request, framework: Framework, why: tuple[str, ...]
+    graph: InferenceGraph, request: Request, framework: Framework, path: Path, kind: str, why: tuple[str, ...]
 ) -> Written:
     import onnx
 
-    check_installed(source.path, source.kind, *_TF2ONNX)
+    check_installed(path, kind, *_TF2ONNX)
     if request.fold:
         raise UnsupportedError(
-            f"{source.path}: --fold is done by the native engine only, and this is tf2onnx"
+            f"{path}: --fold is done by the native engine only, and this is tf2onnx"
             + (f": {why[0].removeprefix('Written by tf2onnx: ').rstrip('.')}" if why else ""),
             "Leave out --fold." if why else "--engine native",
         )

@@ -137,6 +137,9 @@ def _evaluate(topology: Topology, folded: Folded, node: Node) -> None:
     if node.op in _ALIASES and roots:
         folded.aliases[tensor] = roots[0]
         return
+    if node.op == "IdentityN":
+        folded.aliases.update({f"{node.name}:{place}": root for place, root in enumerate(roots)})
+        return
     if node.op == "ReadVariableOp" and roots and roots[0] in folded.constants:
         folded.aliases[tensor] = roots[0]
         return

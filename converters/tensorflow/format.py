@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from converters.tensorflow.graph import SourceGraph, read_source, recognise
 from converters.tensorflow.inference import InferenceGraph
 from converters.tensorflow.layers import noted_tensors
 from converters.tensorflow.preprocessing import applied
+from converters.tensorflow.weights import checkpoint_weights
 
 
 @contextmanager
@@ -36,11 +38,11 @@ def _open(path: Path, request: Request) -> Iterator[Source]:
             outputs=request.outputs or None,
             bake_preprocessing=request.bake_preprocessing,
         )
-        graph = with_shapes(source, graph, request, framework)
+        graph = with_shapes(source, graph, request, partial(_shapes, source, framework))
         tensors = _layer_tensors(source, graph)
 
         def write_model() -> Written:
-            written = write(source, graph, request, framework)
+            written = write(graph, request, framework, path=source.path, kind=source.kind)
             return replace(
                 written, values={tensor: graph.layers[layer][-1] for layer, tensor in tensors.items()}
             )
@@ -58,6 +60,19 @@ def _open(path: Path, request: Request) -> Iterator[Source]:
             else _numpy(graph, tensors),
             write=write_model,
         )
+
+
+def _shapes(
+    source: SourceGraph, framework: Framework, names: list[str]
+) -> list[tuple[int | None, ...] | None]:
+    """The shapes of tensors as TensorFlow works them out."""
+    found: list[tuple[int | None, ...] | None] = framework.call(
+        "converters.tensorflow.reference:shapes",
+        graph=str(source.files[0]),
+        prefix=None if source.checkpoint is None else str(source.checkpoint.prefix),
+        names=names,
+    )
+    return found
 
 
 def _layer_tensors(source: SourceGraph, graph: InferenceGraph) -> Mapping[str, str]:
@@ -105,4 +120,6 @@ def _numpy(graph: InferenceGraph, layers: Mapping[str, str]) -> Reference:
     return Reference(run, lambda: "the frozen graph in float64 numpy")
 
 
-TENSORFLOW = Format("tflearn or TensorFlow 1 checkpoint, frozen TensorFlow graph", recognise, _open)
+TENSORFLOW = Format(
+    "tflearn or TensorFlow 1 checkpoint, frozen TensorFlow graph", recognise, _open, checkpoint_weights
+)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from converters.child import Child
-from converters.errors import MissingExtraError
+from converters.errors import InspectorError, MissingExtraError
 
 INSTALL = "pip install 'onnx-inspector[tf]'"
 
@@ -28,6 +28,7 @@ class Framework:
         self._stack = ExitStack()
         self._child: Child | None = None
         self._versions: Mapping[str, str] | None = None
+        self._failure: InspectorError | None = None
 
     def __enter__(self) -> Framework:
         return self
@@ -51,10 +52,17 @@ class Framework:
 
     def versions(self) -> Mapping[str, str]:
         """The versions of TensorFlow, and of tf2onnx where it is installed."""
+        if self._failure is not None:
+            # The one reply has been read: to wait for another would be for ever.
+            raise self._failure
         if self._versions is None:
             self.start()
             assert self._child is not None
-            self._versions = self._child.receive()
+            try:
+                self._versions = self._child.receive()
+            except InspectorError as error:
+                self._failure = error
+                raise
         return self._versions
 
 

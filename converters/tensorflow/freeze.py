@@ -9,6 +9,7 @@ from converters.errors import SourceError, UnsupportedError
 from converters.tensorflow import emission, endpoints, layers, preprocessing
 from converters.tensorflow.dtypes import Array
 from converters.tensorflow.fold import Folded, fold, needed
+from converters.tensorflow.functions import functions_of
 from converters.tensorflow.graph import SourceGraph
 from converters.tensorflow.inference import InferenceGraph
 from converters.tensorflow.restore import stored_variables
@@ -81,6 +82,7 @@ def freeze(
     kept = needed(topology, folded, wanted, given)
     nodes = [node for node in order if node.name in kept]
     _check_supported(where, nodes, folded, given)
+    _check_functions(where, source, nodes)
     _check_sizes(where, nodes, folded)
     names, why = _inputs(source, topology, nodes, folded, given)
     specs = tuple(tensor_spec(topology.nodes[owner(name)], name) for name in names)
@@ -166,19 +168,42 @@ def _check_supported(where: str, nodes: Iterable[Node], folded: Folded, given: S
     for node in nodes:
         if f"{node.name}:0" in folded.constants or f"{node.name}:0" in given:
             continue
-        reason = ""
-        if node.op in _OUTSIDE or node.op.endswith("Dataset"):
-            reason = "touches files, Python or another process"
-        elif node.op.startswith(_RANDOM):
-            reason = "draws random numbers"
-        elif node.op.startswith(_UPDATES):
-            reason = "updates a variable"
+        reason = _reason(node.op)
         if reason:
             raise UnsupportedError(
                 f"{where}: the outputs need the node {node.name!r}, whose op {node.op} {reason}; expected a "
                 "graph that computes its outputs from its inputs alone",
                 "Name outputs that do not depend on it (--outputs), or inputs that come after it (--inputs).",
             )
+
+
+def _reason(op: str) -> str:
+    """Why an operation cannot be part of a network at inference; "" when it can."""
+    if op in _OUTSIDE or op.endswith("Dataset"):
+        return "touches files, Python or another process"
+    if op.startswith(_RANDOM):
+        return "draws random numbers"
+    return "updates a variable" if op.startswith(_UPDATES) else ""
+
+
+def _check_functions(where: str, source: SourceGraph, nodes: Iterable[Node]) -> None:
+    """Refuse loops and conditionals whose functions do what no network does."""
+    functions = {function.signature.name: function for function in source.graph_def.library.function}
+    pending = [(node.name, name) for node in nodes for name in functions_of(node.definition)]
+    seen: set[str] = set()
+    while pending:
+        holder, name = pending.pop()
+        if name in seen or name not in functions:
+            continue
+        seen.add(name)
+        for inner in functions[name].node_def:
+            if reason := _reason(inner.op):
+                raise UnsupportedError(
+                    f"{where}: the outputs need the node {inner.name!r} within {holder!r}, whose op "
+                    f"{inner.op} {reason}; expected a graph that computes its outputs from its inputs alone",
+                    "Name outputs that do not depend on it (--outputs), or inputs that come after it.",
+                )
+            pending.extend((holder, called) for called in functions_of(inner))
 
 
 def _check_sizes(where: str, nodes: Iterable[Node], folded: Folded) -> None:

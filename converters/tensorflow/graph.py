@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,11 +18,17 @@ from converters.tensorflow.variables import Checkpoint
 
 __all__ = ["Collections", "Kind", "Saver", "SourceGraph", "read_source", "recognise"]
 
-Kind: TypeAlias = Literal["tflearn checkpoint", "TensorFlow 1 checkpoint", "frozen graph"]
+Kind: TypeAlias = Literal[
+    "tflearn checkpoint",
+    "TensorFlow 1 checkpoint",
+    "frozen graph",
+    "TensorFlow 1 SavedModel",
+    "TensorFlow 2 SavedModel",
+]
 
 _TENSOR_LISTS = ("inputs", "targets", "is_training", "activations")
 # Protobuf itself reads no message that is larger.
-_CAP = (1 << 31) - 1
+CAP = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Saver:
 
 @dataclass(frozen=True)
 class SourceGraph:
-    """A TensorFlow 1 graph with what is known about it.
+    """A TensorFlow graph with what is known about it.
 
     Attributes:
         kind: Where it comes from.
@@ -72,6 +79,7 @@ class SourceGraph:
         checkpoint: The values of its variables; None for a frozen graph.
         collections: What tflearn notes; empty for other graphs.
         saver: How the graph loads its checkpoint, if it can.
+        keys: What variables take from the checkpoint that no saver restores: node → name there.
     """
 
     kind: Kind
@@ -81,6 +89,7 @@ class SourceGraph:
     checkpoint: Checkpoint | None = None
     collections: Collections = field(default_factory=Collections)
     saver: Saver | None = None
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def meta_bytes(self) -> bytes:
         """Return a serialized MetaGraphDef with the graph and its saver, but no collections.
@@ -116,7 +125,7 @@ def read_source(path: str | os.PathLike[str]) -> SourceGraph:
     Raises:
         FileError: A file is missing, empty, or cannot be read.
         SourceError: It is none of these, is damaged, or lacks a part.
-        UnsupportedError: It is a SavedModel.
+        UnsupportedError: It is a graph in protobuf's text form.
 
     Example:
         >>> read_source("no-such-file")
@@ -139,7 +148,7 @@ def _read_checkpoint(path: Path, prefix: Path) -> SourceGraph:
             f"{meta_path}: no such file; it holds the graph, and the files beside it only the variables",
             f"Save with the graph (tflearn's DNN.save does), or copy {meta_path.name} beside them.",
         )
-    check_file(meta_path, "the graph of a checkpoint (a MetaGraphDef)", cap=_CAP)
+    check_file(meta_path, "the graph of a checkpoint (a MetaGraphDef)", cap=CAP)
     meta = parse("MetaGraphDef", meta_path.read_bytes(), str(meta_path))
     if not meta.graph_def.node:
         raise SourceError(f"{meta_path}: holds no graph: no nodes; expected a MetaGraphDef")
@@ -152,13 +161,13 @@ def _read_checkpoint(path: Path, prefix: Path) -> SourceGraph:
         graph_def=meta.graph_def,
         checkpoint=checkpoint,
         collections=collections,
-        saver=_saver(meta.saver_def),
+        saver=read_saver(meta.saver_def),
     )
 
 
 def _read_graph(path: Path, file: Path) -> SourceGraph:
     """A file that holds a graph, whatever message it is in."""
-    check_file(file, "a frozen graph", cap=_CAP)
+    check_file(file, "a frozen graph", cap=CAP)
     data = file.read_bytes()
     if locate.begins_with_text(data[: 1 << 16]):
         raise UnsupportedError(
@@ -168,25 +177,18 @@ def _read_graph(path: Path, file: Path) -> SourceGraph:
     if locate.begins_with_node(data[: 1 << 16], len(data)):
         graph = parse("GraphDef", data, str(file))
         return SourceGraph("frozen graph", path, (file,), graph)
-    for name in ("MetaGraphDef", "SavedModel"):
-        try:
-            message = parse(name, data, str(file))
-        except SourceError:
-            continue
-        if name == "MetaGraphDef" and _has_ops(message.graph_def):
-            return SourceGraph("frozen graph", path, (file,), message.graph_def)
-        if name == "SavedModel" and any(_has_ops(meta.graph_def) for meta in message.meta_graphs):
-            raise UnsupportedError(
-                f"{file}: is a SavedModel, which is not read; expected a checkpoint or a frozen graph",
-                "Freeze it first, or convert the checkpoint that it was exported from.",
-            )
+    with contextlib.suppress(SourceError):
+        meta = parse("MetaGraphDef", data, str(file))
+        if _has_ops(meta.graph_def):
+            return SourceGraph("frozen graph", path, (file,), meta.graph_def)
     raise SourceError(
         f"{file}: is no TensorFlow graph: not a GraphDef, and not a checkpoint either",
         "Name a frozen .pb, or a checkpoint by its prefix, its .meta, or its folder.",
     )
 
 
-def _saver(saver: Any) -> Saver | None:
+def read_saver(saver: Any) -> Saver | None:
+    """Return what a SaverDef message says, or None when it names no operation."""
     if not saver.restore_op_name:
         return None
     return Saver(saver.filename_tensor_name, saver.restore_op_name, saver.save_tensor_name)

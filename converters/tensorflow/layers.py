@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from converters.tensorflow.fold import Folded
 from converters.tensorflow.graph import SourceGraph
@@ -20,7 +20,20 @@ _PLUMBING = frozenset(
         "Cast",
         "Slice",
     }
-    | {"ExpandDims", "Fill", "Range", "Prod", "Size", "Rank", "NoOp", "Greater", "Less", "Equal"}
+    | {
+        "IdentityN",
+        "ReadVariableOp",
+        "ExpandDims",
+        "Fill",
+        "Range",
+        "Prod",
+        "Size",
+        "Rank",
+        "NoOp",
+        "Greater",
+        "Less",
+        "Equal",
+    }
 )
 
 
@@ -29,8 +42,9 @@ def layer_tensors(
 ) -> Mapping[str, tuple[str, ...]]:
     """Return each layer's tensors in the written graph, layers in the order of the graph.
 
-    tflearn notes the outputs of its layers. In other graphs a layer is a name scope, and its value the last
-    tensor computed in it.
+    tflearn notes the outputs of its layers. In a SavedModel of TensorFlow 2 a layer is a scope with
+    variables, or else the outermost one. In other graphs every name scope is a layer. Its value is the last
+    tensor that is computed in it.
 
     Args:
         source: Where the nodes come from.
@@ -46,6 +60,8 @@ def layer_tensors(
             for layer, tensors in found.items()
         }
         return {layer: found[layer] for layer in sorted(found, key=places.__getitem__)}
+    if source.kind == "TensorFlow 2 SavedModel":
+        return _owners(folded, nodes)
     return _scopes(folded, nodes)
 
 
@@ -88,3 +104,46 @@ def _scopes(folded: Folded, nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]
         last.pop(scope, None)
         last[scope] = tensor
     return {scope: (tensor,) for scope, tensor in last.items()}
+
+
+def _owners(folded: Folded, nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
+    """The last computation of each layer of TensorFlow 2; a node without a scope is a layer by itself."""
+    inner = [node for node in nodes if node.op not in ("VarHandleOp", "Const")]
+    variables = {node.name.rpartition("/")[0] for node in nodes if node.op == "VarHandleOp"}
+    # A model within a model stands before the name of the node, and not always before that of the variable.
+    owned = {scope for node in inner if (scope := _owning(node.name, variables))}
+    # Models within a model have layers, and do nothing by themselves.
+    models = {scope for owning in owned for scope in _scopes_of(owning)}
+    models -= {node.name.rpartition("/")[0] for node in inner}
+    last: dict[str, str] = {}
+    for node in inner:
+        tensor = f"{node.name}:0"
+        if node.op in _PLUMBING or tensor in folded.constants or node.name in folded.conditional:
+            continue
+        layer = _owning(node.name, variables) or _outermost(node.name, models)
+        last.pop(layer, None)
+        last[layer] = tensor
+    return {layer: (tensor,) for layer, tensor in last.items()}
+
+
+def _owning(name: str, variables: Collection[str]) -> str:
+    """The scope of a node that has variables; "" when none has."""
+    scopes = _scopes_of(name)
+    exact = [scope for scope in scopes if scope in variables]
+    return exact[-1] if exact else next((s for s in scopes if _tails(s) & set(variables)), "")
+
+
+def _outermost(name: str, models: Collection[str]) -> str:
+    """The outermost scope of a node that is no model; its name when it has none."""
+    return next((scope for scope in _scopes_of(name) if scope not in models), name)
+
+
+def _scopes_of(name: str) -> list[str]:
+    """The scopes that a name lies in, the outermost first."""
+    return [name[:at] for at, letter in enumerate(name) if letter == "/"]
+
+
+def _tails(scope: str) -> set[str]:
+    """A scope without some of its outer ones."""
+    parts = scope.split("/")
+    return {"/".join(parts[at:]) for at in range(len(parts))}

@@ -99,6 +99,8 @@ def _beside(prefix: Path, suffix: str) -> Path:
 
 def _in_folder(folder: Path) -> Place:
     """The newest checkpoint of a folder, or the only one, or the only graph."""
+    if (folder / "saved_model.pb").is_file():
+        return Place(graph=folder / "saved_model.pb")  # and so not ours
     newest = _newest(folder)
     if newest is not None:
         return Place(prefix=newest)
@@ -112,8 +114,6 @@ def _in_folder(folder: Path) -> Place:
         )
     if prefixes:
         return Place(prefix=prefixes[0])
-    if (folder / "saved_model.pb").is_file():
-        return Place(graph=folder / "saved_model.pb")
     graphs = sorted(path for path in folder.glob("*.pb") if path.is_file())
     if len(graphs) == 1:
         return Place(graph=graphs[0])

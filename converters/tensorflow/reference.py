@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.errors import SourceError, UnsupportedError
+from converters.tensorflow.functions import functions_of
 
 # Running a source must do nothing but compute. TensorFlow marks most operations that do more as stateful;
 # of these, variables, random numbers, lists within the graph and control flow are harmless.
@@ -80,12 +81,12 @@ def run(
     import tensorflow as tf
 
     try:
-        return _values(graph, _open(graph, prefix), settings, bypassed, feeds, fetches)
+        return values(graph, _open(graph, prefix), settings, bypassed, feeds, fetches)
     except tf.errors.OpError as error:
-        raise SourceError(f"{graph}: TensorFlow cannot run it: {_reason(error.message)}") from error
+        raise SourceError(f"{graph}: TensorFlow cannot run it: {reason(error.message)}") from error
 
 
-def _values(
+def values(
     where: str,
     session: Any,
     settings: Mapping[str, NDArray[Any]],
@@ -93,7 +94,17 @@ def _values(
     feeds: Mapping[str, NDArray[Any]],
     fetches: Sequence[str],
 ) -> dict[str, NDArray[Any]]:
-    _refuse_side_effects(where, session.graph, [*fetches, *bypassed.values()])
+    """Run an open session; the arguments are those of `run`.
+
+    Args:
+        where: The source, for messages.
+        session: With the graph and its variables.
+        settings: As in `run`.
+        bypassed: As in `run`.
+        feeds: As in `run`.
+        fetches: As in `run`.
+    """
+    refuse_side_effects(where, session.graph, [*fetches, *bypassed.values()])
     fed = dict(feeds)
     for name, value in settings.items():
         operation = session.graph.get_tensor_by_name(name).op
@@ -103,8 +114,8 @@ def _values(
             session.run(_assign(operation, value))
     for name, stand_in in bypassed.items():
         fed[name] = session.run(stand_in, feed_dict=fed)
-    values = session.run(list(fetches), feed_dict=fed)
-    return {name: np.asarray(value) for name, value in zip(fetches, values, strict=True)}
+    found = session.run(list(fetches), feed_dict=fed)
+    return {name: np.asarray(value) for name, value in zip(fetches, found, strict=True)}
 
 
 def shapes(graph: str, prefix: str | None, names: Sequence[str]) -> list[tuple[int | None, ...] | None]:
@@ -130,29 +141,54 @@ def _open(graph: str, prefix: str | None) -> Any:
         for node in meta.graph_def.node:
             node.device = ""
         tf.import_graph_def(meta.graph_def, name="")
-        _refuse_side_effects(graph, session.graph, [meta.saver_def.restore_op_name])
+        refuse_side_effects(graph, session.graph, [meta.saver_def.restore_op_name])
         session.run(meta.saver_def.restore_op_name, {meta.saver_def.filename_tensor_name: prefix})
     return session
 
 
-def _refuse_side_effects(where: str, graph: Any, names: Sequence[str]) -> None:
+def refuse_side_effects(where: str, graph: Any, names: Sequence[str]) -> None:
     """Refuse to run what would touch files, Python, or another process on the way to these tensors.
+
+    Args:
+        where: The source, for messages.
+        graph: TensorFlow's own.
+        names: Tensors or operations.
 
     Raises:
         UnsupportedError: It names the operation.
     """
     pending = [graph.get_operation_by_name(name.partition(":")[0]) for name in names]
     seen = set()
+    called: list[str] = []
     while pending:
         operation = pending.pop()
         if operation.name in seen:
             continue
         seen.add(operation.name)
         _refuse_harmful(where, operation.name, operation.type, operation.op_def.is_stateful)
+        called += [operation.type, *functions_of(operation.node_def)]
         pending += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
-    for function in graph.as_graph_def().library.function:
-        for node in function.node_def:
-            _refuse_harmful(where, f"{function.signature.name}/{node.name}", node.op, _is_stateful(node.op))
+    _refuse_harmful_functions(where, graph, called)
+
+
+def _refuse_harmful_functions(where: str, graph: Any, called: list[str]) -> None:
+    """Refuse functions, and those that they call, with harmful operations in them."""
+    functions = {function.signature.name: function for function in _library(graph)}
+    seen = set()
+    while called:
+        name = called.pop()
+        if name in seen or name not in functions:
+            continue
+        seen.add(name)
+        for node in functions[name].node_def:
+            _refuse_harmful(where, f"{name}/{node.name}", node.op, _is_stateful(node.op))
+            called += [node.op, *functions_of(node)]
+
+
+@functools.lru_cache(maxsize=4)
+def _library(graph: Any) -> tuple[Any, ...]:
+    """The functions of a graph, which has all of them from the start."""
+    return tuple(graph.as_graph_def().library.function)
 
 
 def _is_stateful(op: str) -> bool:
@@ -182,7 +218,7 @@ def _assign(variable: Any, value: NDArray[Any]) -> Any:
         return tf.compat.v1.assign(handle, tf.constant(value, dtype=handle.dtype.base_dtype)).op
 
 
-def _reason(message: str) -> str:
-    """The line of TensorFlow's message that says what is wrong."""
+def reason(message: str) -> str:
+    """Return the line of TensorFlow's message that says what is wrong."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return next((line for line in lines if not line.startswith(_NOT_A_REASON)), "no reason given")

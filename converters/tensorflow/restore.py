@@ -31,14 +31,14 @@ class Stored:
 
 
 def stored_variables(source: SourceGraph, topology: Topology) -> Mapping[str, Stored]:
-    """Return what each variable that the graph's saver restores takes from the checkpoint, by its node.
+    """Return what each variable that the source says it of takes from the checkpoint, by its node.
 
     A saver may have been given names of its own: those of the moving averages that replace the weights, or
     the parts of a partitioned variable.
     """
+    found = {name: Stored(key) for name, key in source.keys.items()}
     if source.saver is None:
-        return {}
-    found: dict[str, Stored] = {}
+        return found
     for name in topology.upstream([source.saver.restore_op], controls=True):
         node = topology.nodes[name]
         if node.op in _ASSIGNS and len(node.inputs) == 2:

@@ -9,6 +9,7 @@ Reference: https://protobuf.dev/reference/protobuf/proto3-spec/
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -133,14 +134,13 @@ def _add_map(open_messages: list[DescriptorProto], match: re.Match[str]) -> None
 
 def _qualify(file: FileDescriptorProto) -> None:
     """Make every message type's name a full one: nested names before those of the file."""
-    pending: list[tuple[DescriptorProto, tuple[str, ...]]] = []
-    pending.extend((message, (message.name,)) for message in file.message_type)
+    # A message, where it is, and the full names of those that are nested in it or beside it.
+    pending: list[tuple[DescriptorProto, str, Mapping[str, str]]] = []
+    pending.extend((message, message.name, {}) for message in file.message_type)
     while pending:
-        message, path = pending.pop()
-        nested = {child.name for child in message.nested_type}
-        # Nested messages refer to types of the file, or to their own children, never to siblings.
+        message, path, beside = pending.pop()
+        nested = {**beside, **{child.name: f"{path}.{child.name}" for child in message.nested_type}}
         for field in message.field:
             if field.type_name:
-                scope = path if field.type_name in nested else ()
-                field.type_name = "." + ".".join((_PACKAGE, *scope, field.type_name))
-        pending.extend((child, (*path, child.name)) for child in message.nested_type)
+                field.type_name = f".{_PACKAGE}.{nested.get(field.type_name, field.type_name)}"
+        pending.extend((child, nested[child.name], nested) for child in message.nested_type)

@@ -30,6 +30,8 @@ def output_type(node: Node, place: int = 0) -> int:
         return node.type("out_type") or _INT32
     if node.op in _ARGS:
         return node.type("output_type") or _INT64
+    if node.op.startswith("LookupTableFind"):
+        return node.type("Tout")
     if node.op in ("Merge", "RefMerge", "TopKV2", "TopK") and place == 1:
         return _INT32
     for name in _TYPE_LISTS:

@@ -80,7 +80,9 @@ def activations(
 
     value = _value_name(model, layer)
     name = str(image) if isinstance(image, str) or hasattr(image, "__fspath__") else _PICTURE_NAME
-    ready = Predictor(model, preprocess=preprocess)
+    # A layer can be looked at in models that give no class scores, too.
+    output = value if value in model.graph.producers else None
+    ready = Predictor(model, preprocess=preprocess, output=output)
     decoded = decode(image, name=name)
     tensor = ready.way.apply(decoded.image, ready.input, where=name)
     feed = np.concatenate([tensor] * (ready.layout.batch or 1)) if "N" in ready.layout.axes else tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +11,18 @@ from converters.choices import Engine
 from inspector.cli import options, output
 from inspector.errors import NotEqualError, OptionError
 
+if TYPE_CHECKING:
+    from converters.certificate import Certificate
+
+_MARKDOWN = (".md", ".markdown")
+
 
 def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A tflearn or TensorFlow 1 checkpoint (prefix, .meta or folder), or a frozen graph (.pb).",
+            help="A checkpoint's prefix, .meta or folder; a SavedModel; a frozen graph; a Keras, TFLite, "
+            "PyTorch or ONNX file; or module:callable in somebody's own code.",
             show_default=False,
             readable=False,
         ),
@@ -46,9 +52,23 @@ def convert(
     fold: Annotated[
         bool, typer.Option("--fold", help="Batch normalization goes into the convolution before it.")
     ] = False,
+    signature: Annotated[
+        str, typer.Option(help="The signature of a SavedModel.", show_default="serving_default")
+    ] = "",
+    input_shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The shape of an input that the source does not declare: 1,3,224,224; image=N,3,224,224 "
+            "(a letter is any size); tokens=N,16:int64; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let code that the source holds run: Lambda layers, pickles.")
+    ] = False,
     certificate: Annotated[
         Path | None,
-        typer.Option(help="Write the whole certificate as JSON into this file.", show_default=False),
+        typer.Option(help="Write the whole certificate into this file, .json or .md.", show_default=False),
     ] = None,
     labels: options.Labels = None,
     channels: options.Channels = None,
@@ -68,6 +88,8 @@ def convert(
     inspector convert checkpoints/ -o net.onnx --certificate net.json
 
     inspector convert frozen.pb -o net.onnx --outputs logits:0
+
+    inspector convert my_package.networks:Small -o net.onnx --input-shape N,3,224,224
     """
     from inspector.conversion import convert as run
     from inspector.conversion import default_output
@@ -78,13 +100,16 @@ def convert(
             conversion = run(
                 source,
                 out,
-                inputs=_names(inputs),
-                outputs=_names(outputs),
+                inputs=names(inputs),
+                outputs=names(outputs),
                 opset=opset,
                 verify=not no_verify,
                 bake_preprocessing=bake_preprocessing,
                 engine=engine,
                 fold=fold,
+                signature=signature,
+                input_shapes=input_shape or (),
+                trust=trust,
                 labels=labels,
                 preprocess=options.preprocess_fields(channels, range, mean, std, resize),
                 force=force,
@@ -92,11 +117,11 @@ def convert(
             )
     except NotEqualError as error:
         if certificate is not None:
-            _write(certificate, error.certificate.to_json(indent=2))
+            _write(certificate, error.certificate)
         output.note(error.certificate.summary(), quiet=quiet)
         raise
     if certificate is not None:
-        _write(certificate, conversion.certificate.to_json(indent=2))
+        _write(certificate, conversion.certificate)
     for warning in conversion.certificate.warnings:
         output.warning(warning)
     if as_json:
@@ -106,7 +131,8 @@ def convert(
     output.note(f"wrote {conversion.path}", quiet=quiet)
 
 
-def _names(text: str | None) -> tuple[str, ...]:
+def names(text: str | None) -> tuple[str, ...]:
+    """The parts of a comma-separated option."""
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
 
 
@@ -120,8 +146,10 @@ def _check_certificate(path: Path | None, out: Path, force: bool) -> None:
     check_output(path, force=force)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, certificate: Certificate) -> None:
     from converters.files import replacing
 
+    page = path.suffix.lower() in _MARKDOWN
+    text = certificate.to_markdown() if page else certificate.to_json(indent=2) + "\n"
     with replacing(path, force=True) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")

@@ -21,7 +21,7 @@ _PICTURE, _WHICH = "The picture", "Which kernels"
 
 
 def filters(
-    model: options.ModelPath,
+    model: options.WeightsPath,
     layer: options.LayerName = None,
     out: Annotated[
         Path | None,
@@ -97,6 +97,8 @@ def filters(
     inspector filters lars.onnx -l conv_2 --reduce pca --captions -o conv_2.html
 
     inspector filters lars.onnx -o kernels/
+
+    inspector filters checkpoint.pth -l features.0 -o features.0.png
     """
     from inspector.model import load
 
@@ -110,6 +112,7 @@ def filters(
         "style": style,
     }
     opened = load(model)
+    _say(opened.notes, (), quiet)
     _refuse_unclear(layer, out, kind, select, channels)
     suffix = f".{(kind or 'png').removeprefix('.').lower()}"
     if layer is None:

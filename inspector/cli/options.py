@@ -34,6 +34,12 @@ def complete_colormap(incomplete: str) -> list[str]:
 
 
 ModelPath = Annotated[Path, typer.Argument(help="An ONNX file.", show_default=False, readable=False)]
+WeightsPath = Annotated[
+    Path,
+    typer.Argument(
+        help="An ONNX file, or another framework's with its weights.", show_default=False, readable=False
+    ),
+]
 LayerName = Annotated[
     str | None,
     typer.Option("--layer", "-l", help="A layer's name.", autocompletion=complete_layer, show_default=False),
@@ -120,3 +126,19 @@ def picture(path: Path) -> ImageSource:
 
     # One byte more than is accepted tells a picture that is too large.
     return sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if str(path) == "-" else path
+
+
+def pictures(images: list[str]) -> tuple[list[str], list[ImageSource]]:
+    """The pictures that the arguments stand for, and their names."""
+    import sys
+
+    from inspector.images import MAX_FILE_BYTES
+    from inspector.picture_list import list_pictures
+
+    # One byte more than is accepted tells a picture that is too large.
+    given: list[ImageSource] = [
+        sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if image == "-" else image for image in images
+    ]
+    # One argument alone may be wrong as a whole; among several, each is judged by itself.
+    items = list(list_pictures(given[0] if len(given) == 1 else given).items)
+    return ["-" if isinstance(source, bytes) else name for name, source in items], [s for _, s in items]

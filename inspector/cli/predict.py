@@ -91,7 +91,7 @@ def predict(
         time_limit or None,
         fast_decode,
     )
-    names, sources = _pictures(images)
+    names, sources = options.pictures(images)
     for sentence in (predictor.assumed, *predictor.warnings):
         if sentence:
             output.warning(sentence)
@@ -101,20 +101,6 @@ def predict(
 
         output.note(f"{failed} of {counted(len(sources), 'picture')} failed", quiet=quiet)
         raise typer.Exit(SOME_FAILED)
-
-
-def _pictures(images: list[str]) -> tuple[list[str], list[ImageSource]]:
-    """The pictures that the arguments stand for, and their names."""
-    from inspector.images import MAX_FILE_BYTES
-    from inspector.picture_list import list_pictures
-
-    # One byte more than is accepted tells a picture that is too large.
-    given: list[ImageSource] = [
-        sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if image == "-" else image for image in images
-    ]
-    # One argument alone may be wrong as a whole; among several, each is judged by itself.
-    items = list(list_pictures(given[0] if len(given) == 1 else given).items)
-    return ["-" if isinstance(source, bytes) else name for name, source in items], [s for _, s in items]
 
 
 def _show(predictor: Predictor, names: list[str], sources: list[ImageSource], form: Form, quiet: bool) -> int:

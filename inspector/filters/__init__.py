@@ -76,4 +76,4 @@ def filters(
         [1.732]
     """
     found = model.layers.get(layer) if isinstance(layer, str) else layer
-    return build(read_kernels(model, found), select=select, channels=channels, reduce=reduce, sort=sort)
+    return build(model.kernels(found), select=select, channels=channels, reduce=reduce, sort=sort)

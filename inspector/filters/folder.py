@@ -14,7 +14,7 @@ from converters.files import check_output
 from inspector.choices import Reduce, Sort
 from inspector.errors import FileError, InspectorError, ModelError, OptionError, TensorError
 from inspector.filters.build import build
-from inspector.filters.kernels import Kernels, read_kernels
+from inspector.filters.kernels import Kernels
 from inspector.filters.result import SUFFIXES, Filters, PictureOptions
 from inspector.onnxfile.source import quoted
 from inspector.safe_names import file_names
@@ -119,7 +119,7 @@ def save_layers(
     def each() -> Iterator[SavedLayer]:
         for layer, path in zip(layers, paths, strict=True):
             try:
-                found = build(read_kernels(model, layer), reduce=reduce, sort=sort)
+                found = build(model.kernels(layer), reduce=reduce, sort=sort)
                 found.save(path, force=force, **options)
             except (TensorError, ModelError, OptionError) as error:
                 yield SavedLayer(layer.name, None, None, error)

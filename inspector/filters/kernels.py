@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from converters.weights import out_first
 from inspector.constants import NotConstantError, constant
 from inspector.constants.quantized import dequantized
 from inspector.errors import ModelError, OptionError, TensorError
@@ -75,7 +76,7 @@ def read_kernels(model: Model, layer: Layer) -> Kernels:
     where = f"{model.path}: layer {quoted(layer.name)}"
     node = _conv_node(layer)
     if node is None:
-        raise _without_kernels(model, layer)
+        raise without_kernels(model, layer)
     name = node.inputs[KERNEL_INPUT[node.op_type]]
     try:
         stored = _weights(model.graph, node, name)
@@ -84,6 +85,20 @@ def read_kernels(model: Model, layer: Layer) -> Kernels:
             f"{where}: its weights {quoted(name)} {error}; expected weights that are stored",
             "Let the exporter fold the model's constants.",
         ) from error
+    check_kernels(stored, name, where)
+    groups = _groups(node, stored, where)
+    order = ("IO" if node.op_type in TRANSPOSED else "OI") + "DHW"[5 - stored.ndim :]
+    array = as_floats(out_first(stored, order, groups))
+    colours = _colours(model, node) if groups == 1 and stored.ndim == 4 and array.shape[1] == 3 else None
+    return Kernels(str(model.path), layer.name, layer.kind, name, array, groups, colours)
+
+
+def check_kernels(stored: NDArray[Any], name: str, where: str) -> None:
+    """Refuse an array that cannot be kernels.
+
+    Raises:
+        TensorError: It holds no real numbers, or has too few or too many axes.
+    """
     if stored.dtype.kind not in "fiub":
         found = "strings" if stored.dtype == object else f"{stored.dtype} numbers"
         raise TensorError(f"{where}: its weights {quoted(name)} are {found}; expected real numbers", AGAIN)
@@ -93,14 +108,17 @@ def read_kernels(model: Model, layer: Layer) -> Kernels:
             "expected kernels of one to three dimensions",
             AGAIN,
         )
-    groups = _groups(node, stored, where)
-    array = _out_first(stored, groups) if node.op_type in TRANSPOSED else stored
-    # A copy: a view of the mapped file would keep it open, and break when somebody changes the file.
-    array = array.astype(np.float64 if array.dtype == np.float64 else np.float32, order="C")
-    if array.ndim == 3:
-        array = array[:, :, None, :]
-    colours = _colours(model, node) if groups == 1 and stored.ndim == 4 and array.shape[1] == 3 else None
-    return Kernels(str(model.path), layer.name, layer.kind, name, array, groups, colours)
+
+
+def as_floats(kernels: NDArray[Any]) -> NDArray[np.floating]:
+    """Copy kernels of (out, in, …space): float64 stays so, all else is float32; one dimension gets a height.
+
+    A view of a mapped file would keep it open, and break when somebody changes the file.
+    """
+    array: NDArray[np.floating] = kernels.astype(
+        np.float64 if kernels.dtype == np.float64 else np.float32, order="C"
+    )
+    return array[:, :, None, :] if array.ndim == 3 else array
 
 
 def _conv_node(layer: Layer) -> Node | None:
@@ -113,7 +131,8 @@ def _conv_node(layer: Layer) -> Node | None:
     return next((node for node in nodes if layer.weight in node.inputs), nodes[0] if nodes else None)
 
 
-def _without_kernels(model: Model, layer: Layer) -> OptionError:
+def without_kernels(model: Model, layer: Layer) -> OptionError:
+    """The error for a layer that has none; it names those that have."""
     names = [quoted(each.name) for each in model.layers.conv]
     others = (
         f"layers that have: {', '.join(names[:5])}{', …' if names[5:] else ''}" if names else "none here has"
@@ -150,16 +169,6 @@ def _groups(node: Node, stored: NDArray[Any], where: str) -> int:
             f"{where}: its group is {groups!r}; expected a divisor of its {divided} {side} channels", AGAIN
         )
     return groups
-
-
-def _out_first(stored: NDArray[Any], groups: int) -> NDArray[Any]:
-    """Turn the (in, out / groups, …) of ConvTranspose into (out, in / groups, …)."""
-    taken, made, *space = stored.shape
-    return (
-        stored.reshape(groups, taken // groups, made, *space)
-        .swapaxes(1, 2)
-        .reshape(groups * made, taken // groups, *space)
-    )
 
 
 def _colours(model: Model, node: Node) -> Literal["rgb", "bgr"] | None:

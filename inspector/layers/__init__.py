@@ -6,7 +6,7 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypedDict, overload
+from typing import NotRequired, TypedDict, overload
 
 from inspector.errors import UnknownLayerError
 from inspector.layers.cost import multiply_adds
@@ -21,7 +21,7 @@ __all__ = ["LAYER_KEY", "Layer", "LayerDict", "Layers", "LayersDict", "layers_of
 
 
 class LayerDict(TypedDict):
-    """One layer as JSON."""
+    """One layer as JSON; `kernel` is there where the file holds weights alone."""
 
     name: str
     kind: str
@@ -30,6 +30,7 @@ class LayerDict(TypedDict):
     shape: list[Dimension] | None
     parameters: int
     multiply_adds: int | None
+    kernel: NotRequired[list[int] | None]
 
 
 class LayersDict(TypedDict):
@@ -53,6 +54,7 @@ class Layer:
         output: Name of the value that it gives.
         parameters: How many learned numbers it holds; one that several layers share counts in the first.
         weight: Name of the value that holds its kernels, when it is a convolution.
+        kernel: Shape of its kernels, (out, in, …), when it is one in a file that holds weights alone.
     """
 
     name: str
@@ -62,16 +64,19 @@ class Layer:
     output: str
     parameters: int
     weight: str | None
-    _shapes: Shapes = field(repr=False)
+    _shapes: Shapes | None = field(repr=False)
+    kernel: tuple[int, ...] | None = None
 
     @cached_property
     def shape(self) -> Shape | None:
         """Shape of the output as the model has it; None when it cannot be told. Imports onnx."""
-        return self._shapes.get(self.output)
+        return None if self._shapes is None else self._shapes.get(self.output)
 
     @cached_property
     def multiply_adds(self) -> int | None:
         """Multiply-adds for one sample, a dynamic batch taken as 1; None when unknown. Imports onnx."""
+        if self._shapes is None:
+            return None
         counts = [multiply_adds(node, self._shapes) for node in self.nodes]
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
@@ -79,13 +84,16 @@ class Layer:
     @property
     def shape_text(self) -> str:
         """The shape for people: "N x 32 x 91 x 91", "?" for what is not known."""
-        if self.shape is None:
-            return "?"
-        return " x ".join("?" if size is None else str(size) for size in self.shape) or "scalar"
+        return "?" if self.shape is None else _sizes(self.shape)
+
+    @property
+    def kernel_text(self) -> str:
+        """The shape of the kernels for people: "32 x 3 x 5 x 5"; empty when there are none."""
+        return "" if self.kernel is None else _sizes(self.kernel)
 
     def to_dict(self) -> LayerDict:
         """The layer as JSON has it."""
-        return {
+        found: LayerDict = {
             "name": self.name,
             "kind": self.kind,
             "op_type": self.op_type,
@@ -94,6 +102,9 @@ class Layer:
             "parameters": self.parameters,
             "multiply_adds": self.multiply_adds,
         }
+        if self._shapes is None:
+            found["kernel"] = None if self.kernel is None else list(self.kernel)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +114,13 @@ class Layers(Sequence[Layer]):
     Attributes:
         model: The model's path, for messages.
         all: The layers.
+        weights_only: Whether the file holds no network: then values have no shapes, and kernels are shown by
+            theirs.
     """
 
     model: str
     all: tuple[Layer, ...]
+    weights_only: bool = False
 
     @overload
     def __getitem__(self, index: int) -> Layer: ...
@@ -164,18 +178,29 @@ class Layers(Sequence[Layer]):
         }
 
     def _repr_html_(self) -> str:
-        rows = [
-            _row(layer.name, layer.kind, layer.shape_text, layer.parameters, layer.multiply_adds)
-            for layer in self.all
-        ]
-        head = "".join(
-            f"<th>{title}</th>" for title in ("layer", "kind", "output", "parameters", "multiply-adds")
-        )
-        total = _row("total", "", "", self.parameters, self.multiply_adds)
+        head, *rows, total = self.rows()
+        titles = "".join(f"<th>{title}</th>" for title in head)
         return (
-            f"<table><thead><tr>{head}</tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody><tfoot>{total}</tfoot></table>"
+            f"<table><thead><tr>{titles}</tr></thead>"
+            f"<tbody>{''.join(_row(*row) for row in rows)}</tbody><tfoot>{_row(*total)}</tfoot></table>"
         )
+
+    def rows(self) -> list[tuple[str | int | None, ...]]:
+        """The layers as a table: the headings, a row for each layer, the totals; None is what is unknown."""
+        if self.weights_only:
+            return [
+                ("layer", "kind", "kernels", "parameters"),
+                *((each.name, each.kind, each.kernel_text, each.parameters) for each in self.all),
+                ("total", "", "", self.parameters),
+            ]
+        return [
+            ("layer", "kind", "output", "parameters", "multiply-adds"),
+            *(
+                (each.name, each.kind, each.shape_text, each.parameters, each.multiply_adds)
+                for each in self.all
+            ),
+            ("total", "", "", self.parameters, self.multiply_adds),
+        ]
 
     @cached_property
     def _by_name(self) -> Mapping[str, Layer]:
@@ -237,6 +262,10 @@ def _output(nodes: Sequence[Node], stored: Mapping[str, Stored]) -> str:
             if name and name not in stored:
                 return name
     return ""
+
+
+def _sizes(shape: Shape) -> str:
+    return " x ".join("?" if size is None else str(size) for size in shape) or "scalar"
 
 
 def _row(*cells: str | int | None) -> str:

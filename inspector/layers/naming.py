@@ -21,8 +21,10 @@ _ROLE = re.compile(
 )
 # No exporter writes longer names; taking a stranger's apart could last for ever.
 _LONGEST = 1000
-# Names that an exporter made up: they say nothing about the layer.
-_INVENTED = re.compile(r"(?:onnx::|const_|Const_|new_const|_?v_?\d|val_\d|\d|/.*/Constant|Constant_?\d)")
+# Names that an exporter made up: they say nothing about the layer. ("0.weight" is the author's.)
+_INVENTED = re.compile(
+    r"(?:onnx::|const_|Const_|new_const|_?v_?\d|val_\d|\d+(?![\d.]*\.[a-z])|/.*/Constant|Constant_?\d)"
+)
 
 
 def base_of(weight: str) -> str | None:

@@ -99,8 +99,13 @@ def kind(node: Node, stored: Mapping[str, Stored]) -> str:
     shape = weight.shape if weight is not None else None
     sizes = node.attributes.get("kernel_shape")
     axes = len(sizes) if isinstance(sizes, tuple) else len(shape) - 2 if shape else 2
-    base = "ConvTranspose" if node.op_type in TRANSPOSED else "Conv"
-    return ("Depthwise" if _is_depthwise(node, shape) else "") + base + _DIMENSIONS.get(axes, "")
+    return convolution(axes, transposed=node.op_type in TRANSPOSED, depthwise=_is_depthwise(node, shape))
+
+
+def convolution(axes: int, *, transposed: bool, depthwise: bool) -> str:
+    """Return the word for a convolution over so many axes."""
+    base = "ConvTranspose" if transposed else "Conv"
+    return ("Depthwise" if depthwise else "") + base + _DIMENSIONS.get(axes, "")
 
 
 def _is_depthwise(node: Node, shape: tuple[int, ...] | None) -> bool:

@@ -12,7 +12,10 @@ from inspector.cli import output
 from inspector.cli.app import guarded
 from inspector.errors import ModelError
 
-COMMANDS = ("annotate", "convert", "filters", "layers", "predict")
+FOLDER = Path(__file__).resolve().parents[2] / "inspector" / "cli"
+# A command is a file with a function of the same name; the others help.
+HELPERS = {"__init__", "app", "options", "output"}
+COMMANDS = tuple(sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in HELPERS))
 
 
 def run(*words, **options):

@@ -70,6 +70,23 @@ def test_an_existing_output_or_certificate_is_kept_unless_force_is_given(inspect
     assert not (tmp_path / "n.onnx").exists()
 
 
+def test_a_certificate_can_be_a_page_for_a_person(inspector, net, tmp_path):
+    said = inspector("convert", net, "-o", "m.onnx", "--certificate", "m.md")
+    assert said.code == 0
+    lines = (tmp_path / "m.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "# net.onnx: equal"
+    assert lines[4] == "| layer or output | value in the model | largest difference | allowed | top class | |"
+    assert lines[6].startswith(r"| conv\_1 | r | 0.0e+00 of ")
+
+
+def test_what_is_asked_of_a_source_reaches_it_and_its_certificate(inspector, net, tmp_path):
+    said = inspector(
+        "convert", net, "-o", "m.onnx", "--signature", "s", "--input-shape", "N,8,8,1", "--trust", "--json"
+    )  # fmt: skip
+    request = json.loads(said.out)["certificate"]["request"]
+    assert (request["signature"], request["input_shapes"], request["trust"]) == ("s", ["N,8,8,1"], True)
+
+
 def test_the_certificate_does_not_replace_the_model(inspector, zoo, tmp_path):
     said = inspector("convert", zoo / "notebook", "-o", "n.onnx", "--certificate", tmp_path / "n.onnx")
     message = f"{tmp_path / 'n.onnx'}: is the model's own file; expected another name for the certificate"
@@ -126,6 +143,9 @@ def test_an_output_tensor_that_is_not_there_is_told(inspector, zoo):
         ("model.ckpt-1000", "model.ckpt-1000.onnx"),
         ("frozen.pb", "frozen.onnx"),
         ("folder/", "folder.onnx"),
+        ("net.keras", "net.onnx"),
+        ("net.onnx", "net.converted.onnx"),
+        ("package.module:network", "network.onnx"),
     ],
 )
 def test_the_default_output_is_the_sources_name_in_the_current_folder(source, name):

@@ -5,7 +5,19 @@ import json
 import numpy as np
 import onnx
 import pytest
+import safetensors.numpy
 from PIL import Image
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A file of weights without a network."""
+    random = np.random.default_rng(0)
+    shapes = {"conv.0.weight": (4, 3, 3, 3), "conv.0.bias": (4,), "conv.1.weight": (4, 4, 3, 3)}
+    shapes |= {"conv.1.bias": (4,), "scores.weight": (3, 8), "scores.bias": (3,)}
+    held = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    safetensors.numpy.save_file(held, tmp_path / "net.safetensors", metadata={"format": "pt"})
+    return tmp_path / "net.safetensors"
 
 
 def test_a_layer_becomes_a_picture_and_nothing_is_written_to_stdout(inspector, net):
@@ -113,4 +125,38 @@ def test_two_kinds_for_one_file_are_refused(inspector, net):
     assert (said.code, said.err.splitlines()[0]) == (
         1,
         "error: k.png and --format svg ask for two kinds of file",
+    )
+
+
+def test_kernels_of_a_file_of_weights_are_shown_likewise(inspector, weights, tmp_path):
+    said = inspector("filters", weights, "-l", "conv.0", "-o", "k.npy", "-q")
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert np.load("k.npy").tobytes() == safetensors.numpy.load_file(weights)["conv.0.weight"].tobytes()
+    said = inspector("filters", weights, "--json")
+    assert said.code == 0
+    assert sorted(path.name for path in (tmp_path / "net-filters").iterdir()) == ["conv.0.png", "conv.1.png"]
+    assert [record["colours"] for record in json.loads(said.out)] == ["rgb", None]
+    assert said.err.splitlines()[0].startswith("conv.1: as many input as output channels")
+
+
+def test_layer_names_of_a_file_of_weights_complete_in_the_shell(weights):
+    from inspector.cli.options import complete_layer
+
+    class Context:
+        params = {"model": weights}  # noqa: RUF012
+
+    assert complete_layer(Context(), "c") == ["conv.0", "conv.1"]
+
+
+@pytest.mark.parametrize("command", ["predict", "annotate", "activations"])
+def test_a_command_that_runs_the_network_says_that_there_is_none(inspector, weights, pictures, command):
+    rest = {
+        "predict": [pictures / "1.png"],
+        "annotate": ["--range", "0..1", "-o", "new.onnx"],
+        "activations": [pictures / "1.png", "-l", "conv.0"],
+    }
+    said = inspector(command, weights, *rest[command])
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines()[0] == (
+        f"error: {weights}: holds weights only, and no network that could be run; expected an ONNX model"
     )

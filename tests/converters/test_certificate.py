@@ -1,92 +1,39 @@
 """The record of a conversion, and when two arrays count as equal."""
 
 import json
+import re
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
-from converters.certificate import Certificate, Difference, FileRecord, worst
+from converters.certificate import Certificate, FileRecord
+from converters.conversion import asked
+from converters.difference import Agreement, Difference
+from converters.formats import Request
 from converters.trials import Trial
+
+SCHEMA = json.loads(
+    (Path(__file__).resolve().parents[2] / "docs" / "certificate.schema.json").read_text(encoding="utf-8")
+)
+VERSIONS = dict.fromkeys(("python", "onnx-inspector", "onnx", "onnxruntime", "numpy"), "1.0")
 
 
 def certificate(**changes):
     base = {
         "source": "lars.tflearn",
         "format": "tflearn checkpoint",
-        "files": (FileRecord("lars.tflearn.meta", 3, "ab"),),
+        "files": (FileRecord("lars.tflearn.meta", 3, "ab" * 32),),
         "engine": "tf2onnx 1.17.0",
-        "versions": {"python": "3.11.7"},
+        "versions": VERSIONS,
         "model": {"opset": 17, "nodes": 4, "parameters": 9, "inputs": ["x"], "outputs": ["y"]},
         "decisions": ("the output is y",),
         "warnings": (),
         "gate": ("onnx.checker",),
+        "request": asked(Request()),
     }
     return Certificate(**(base | changes))
-
-
-def test_equal_arrays_differ_by_nothing():
-    array = np.arange(6, dtype=np.float32).reshape(2, 3)
-    assert Difference.between("a", "a:0", array, array.copy()) == Difference("a", "a:0", 0.0, 5.0)
-
-
-def test_a_difference_is_the_largest_one_of_any_element():
-    found = Difference.between("a", "a:0", np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.5, 2.75]))
-    assert found.max_abs == 0.5
-    assert not found.equal
-
-
-def test_what_is_allowed_grows_with_the_largest_value_but_never_falls_below_that_of_one():
-    assert Difference("a", "a", 0.0, 1000.0).allowed == pytest.approx(1e-2)
-    assert Difference("a", "a", 0.0, 1e-6).allowed == pytest.approx(1e-5)
-    assert Difference("a", "a", 1e-5, 0.5).equal
-    assert not Difference("a", "a", 1.01e-5, 0.5).equal
-
-
-def test_channels_first_is_compared_with_channels_last():
-    last = np.random.default_rng(0).normal(size=(2, 5, 6, 3))
-    assert Difference.between("a", "a", last, np.moveaxis(last, -1, 1)).max_abs == 0.0
-
-
-def test_where_both_layouts_fit_the_nearer_one_counts():
-    cube = np.random.default_rng(0).normal(size=(2, 4, 4, 4))
-    assert Difference.between("a", "a", cube, np.moveaxis(cube, -1, 1)).max_abs == 0.0
-    assert Difference.between("a", "a", cube, cube).max_abs == 0.0
-
-
-def test_another_shape_differs_without_bound():
-    assert Difference.between("a", "a", np.zeros((2, 3)), np.zeros((3, 2))).max_abs == np.inf
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_number_that_is_not_finite_differs_from_one_that_is(bad):
-    assert not Difference.between("a", "a", np.array([1.0]), np.array([bad])).equal
-    assert not Difference.between("a", "a", np.array([bad]), np.array([1.0])).equal
-    assert Difference.between("a", "a", np.array([bad, 2.0]), np.array([bad, 2.0])) == Difference(
-        "a", "a", 0.0, 2.0
-    )
-
-
-def test_axes_of_size_one_do_not_count():
-    pooled = np.arange(6.0).reshape(2, 3)
-    assert Difference.between("a", "a", pooled, pooled.reshape(2, 3, 1, 1)).max_abs == 0.0
-    assert Difference.between("a", "a", pooled, pooled.reshape(3, 2, 1, 1)).max_abs == np.inf
-
-
-def test_where_large_terms_cancel_the_sources_own_rounding_is_allowed():
-    exact, rounded, nudged = np.array([0.5]), np.array([0.5 + 3e-4]), np.array([0.5 + 1e-5])
-    assert not Difference.between("a", "a", exact, rounded).equal
-    assert Difference.between("a", "a", exact, rounded, nudged).equal
-    assert not Difference.between("a", "a", exact, exact + 8e-4, nudged).equal
-
-
-def test_the_worst_trial_of_each_name_is_kept_in_the_order_of_the_graph():
-    small, large, huge_scale = (
-        Difference("b", "b", 1e-6, 1.0),
-        Difference("b", "b", 1e-4, 1.0),
-        Difference("b", "b", 1e-3, 1e6),
-    )
-    first = Difference("a", "a", 0.0, 1.0)
-    assert worst([small, first, large, huge_scale]) == (large, first)
 
 
 def test_the_verdict_says_whether_anything_was_compared():
@@ -110,9 +57,10 @@ def test_the_first_difference_is_that_of_the_first_layer_not_of_the_output():
 def test_the_json_keys_are_a_contract():
     record = json.loads(certificate(reference="R", outputs=(Difference("y", "y", np.inf, 1.0),)).to_json())
     first = ["schema", "verdict", "tolerance", "source", "format", "files", "engine", "versions", "model"]
-    then = ["decisions", "warnings", "gate", "reference", "trials", "outputs", "layers", "unseen"]
-    assert list(record) == first + then
-    assert record["files"] == [{"name": "lars.tflearn.meta", "bytes": 3, "sha256": "ab"}]
+    then = ["decisions", "warnings", "gate", "request", "reference", "trials", "pictures"]
+    assert list(record) == [*first, *then, "outputs", "layers", "unseen"]
+    assert record["schema"] == 2
+    assert record["files"] == [{"name": "lars.tflearn.meta", "bytes": 3, "sha256": "ab" * 32}]
     assert record["outputs"] == [
         {
             "name": "y",
@@ -120,8 +68,10 @@ def test_the_json_keys_are_a_contract():
             "max_abs": None,
             "largest": 1.0,
             "noise": 0.0,
+            "step": 0.0,
             "allowed": 1e-5,
             "equal": False,
+            "top1": None,
         }
     ]
 
@@ -151,3 +101,94 @@ def test_a_file_record_has_the_sha256_that_anybody_can_check(tmp_path):
     (tmp_path / "f").write_bytes(b"abc")
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert FileRecord.of(tmp_path / "f") == FileRecord("f", 3, known)
+
+
+COMPARED = certificate(
+    reference="LiteRT",
+    trials=(Trial(0, 1, "uniform in 0..1"),),
+    pictures=2,
+    layers=(
+        Difference("conv|1", "c", 0.05, 12.75, step=0.05, steps=1),
+        Difference("conv_2", "d", 0.2, 12.75, step=0.05, steps=1),
+    ),
+    outputs=(Difference("y", "y", np.inf, 1.0, top1=Agreement(2, 3)),),
+    unseen=("dropout_1",),
+    warnings=("saved in <training> mode",),
+)
+
+
+def validate(record):
+    jsonschema.Draft202012Validator(SCHEMA).validate(record)
+
+
+def test_the_schema_is_itself_valid():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        certificate(),
+        COMPARED,
+        certificate(reference="R", outputs=(Difference("y", "y", 0.0, 1.0, top1=Agreement(4, 4)),)),
+    ],
+    ids=["not compared", "not equal", "equal"],
+)
+def test_every_certificate_fits_the_schema(record):
+    validate(json.loads(record.to_json()))
+    validate(record.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("schema", 1),
+        ("verdict", "equal"),
+        ("files", [{"name": "f", "bytes": 1, "sha256": "short"}]),
+        ("outputs", [{"name": "y"}]),
+        ("request", {}),
+        ("extra", 1),
+    ],
+)
+def test_what_is_no_certificate_does_not_fit_the_schema(key, value):
+    with pytest.raises(jsonschema.ValidationError):
+        validate({**COMPARED.to_dict(), key: value})
+
+
+def test_the_documentation_names_every_key_of_the_schema():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "certificate.md").read_text(encoding="utf-8")
+    named = {
+        name for row in re.findall(r"^\| (`[^|]*) \|", page, re.M) for name in re.findall(r"`(\w+)`", row)
+    }
+    keys = set(SCHEMA["properties"]) | set(SCHEMA["$defs"]["difference"]["properties"])
+    assert named == keys
+    assert set(SCHEMA["required"]) == set(SCHEMA["properties"])
+
+
+def test_the_page_has_a_short_table_and_no_markup_of_strangers():
+    page = COMPARED.to_markdown()
+    assert page.splitlines()[:9] == [
+        "# lars.tflearn: not equal",
+        "",
+        "tflearn checkpoint → tf2onnx 1.17.0, opset 17. "
+        "Compared with LiteRT: 1 seed, batches of 1; 2 pictures.",
+        "",
+        "| layer or output | value in the model | largest difference | allowed | top class | |",
+        "| --- | --- | ---: | ---: | ---: | --- |",
+        r"| conv\|1 | c | 1 step of 0.05 | 5.0e-02 |  | equal |",
+        r"| conv\_2 | d | 4 steps of 0.05 | 5.0e-02 |  | **differs** |",
+        "| **y** (output) | y | inf of 1 | 1.0e-05 | 2 of 3 | **differs** |",
+    ]
+    assert r"- saved in \<training\> mode" in page
+    assert "Compared" not in certificate().to_markdown()
+    assert "Not compared with the source." in certificate().to_markdown()
+
+
+def test_a_long_table_keeps_its_ends_the_worst_and_all_that_differ():
+    rows = tuple(Difference(f"l{n}", f"v{n}", 1.0 if n == 50 else 1e-9 * n, 1.0) for n in range(100))
+    page = certificate(reference="R", layers=rows).to_markdown()
+    kept = re.findall(r"^\| (l\d+) ", page, re.M)
+    assert kept[:5] == ["l0", "l1", "l2", "l3", "l4"]
+    assert kept[-1] == "l99"
+    assert "l50" in kept
+    assert f"{100 - len(kept)} rows that are equal are left out; the JSON certificate has all." in page

@@ -71,3 +71,10 @@ def test_a_call_to_a_dead_child_is_the_same_error(functions):
             child.call(f"{HERE}:crash")
         with pytest.raises(SourceError, match="ended with code 7"):
             child.call(f"{HERE}:add", a=1, b=1)
+
+
+def test_a_module_in_the_current_folder_is_not_taken_for_a_framework(tmp_path, monkeypatch):
+    (tmp_path / "platform.py").write_text("raise SystemExit('this ran')")
+    monkeypatch.chdir(tmp_path)
+    with Child("Python", "a model") as child:
+        assert child.call("platform:python_implementation")

@@ -10,7 +10,11 @@ from converters.content import describe_content
     [
         (b"\x89HDF\r\n\x1a\n", "is an HDF5 file, as Keras writes them"),
         (b"\x1c\0\0\0TFL3", "is a TensorFlow Lite model"),
-        (b"PK\x03\x04 archive/data.pkl", "is a PyTorch archive"),
+        (b"PK\x03\x04 archive/data.pkl PK\x05\x06", "is a PyTorch archive"),
+        (b"PK\x03\x04 net/constants.pkl net/data.pkl PK\x05\x06", "is a TorchScript program"),
+        (b"PK\x03\x04 net/archive_format PK\x05\x06", "is a PyTorch exported program"),
+        (b"PK\x03\x04 metadata.json config.json", "is a Keras archive that was cut short"),
+        (b"PK\x03\x04 something", "is a zip archive that was cut short"),
         (b"\x80\x02}q\x00", "is a Python pickle, as older PyTorch writes them"),
         (b'\x10\0\0\0\0\0\0\0{"', "is a safetensors file, which holds weights but no network"),
         (b"what is this", "is of no known format"),

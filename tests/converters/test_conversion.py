@@ -85,13 +85,11 @@ def test_an_existing_output_is_refused_before_the_source_is_read(tmp_path):
 
 
 def test_a_source_of_no_known_format_is_told_what_it_looks_like(tmp_path):
-    (tmp_path / "net.h5").write_bytes(b"\x89HDF\r\n\x1a\n rest")
+    (tmp_path / "net.png").write_bytes(b"\x89PNG\r\n\x1a\n rest")
     with pytest.raises(SourceError) as caught:
-        recognise(tmp_path / "net.h5")
+        recognise(tmp_path / "net.png")
     names = ", ".join(known.name for known in all_formats())
-    assert caught.value.message == (
-        f"{tmp_path / 'net.h5'}: is an HDF5 file, as Keras writes them; convert reads: {names}"
-    )
+    assert caught.value.message == (f"{tmp_path / 'net.png'}: is a PNG picture; convert reads: {names}")
 
 
 def test_formats_are_found_by_the_package_itself():

@@ -29,7 +29,7 @@ def test_a_plain_model_passes_all_checks(tmp_path):
     save(good, tmp_path / "m.onnx")
     assert gate.check_nodes(good, "net.pb") == ("no foreign operator", "nothing random")
     assert gate.check_file(tmp_path / "m.onnx") == ("onnx.checker",)
-    passed = gate.check_answers(Runtime(tmp_path / "m.onnx"), FEEDS)
+    passed = gate.check_answers(Runtime(tmp_path / "m.onnx"), [FEEDS])
     assert passed == ("opens in onnxruntime", "the same answer twice")
 
 
@@ -85,5 +85,40 @@ def test_two_different_answers_are_refused_even_when_no_operator_is_known_as_ran
     noise = helper.make_node("RandomNormalLike", ["x"], ["y"])
     save(model(noise), tmp_path / "m.onnx")
     with pytest.raises(UnsupportedError) as caught:
-        gate.check_answers(Runtime(tmp_path / "m.onnx"), FEEDS)
+        gate.check_answers(Runtime(tmp_path / "m.onnx"), [FEEDS])
     assert caught.value.message == "the converted model gives two answers for y on one input"
+
+
+def test_inputs_that_the_model_may_refuse_are_left_out_unless_it_refuses_all(tmp_path):
+    save(model(helper.make_node("Relu", ["x"], ["y"])), tmp_path / "m.onnx")
+    wrong = {"x": np.zeros((3, 3), np.float32)}
+    runtime = Runtime(tmp_path / "m.onnx")
+    assert gate.check_answers(runtime, [wrong, FEEDS]) == ("opens in onnxruntime", "the same answer twice")
+    with pytest.raises(UnsupportedError, match=r"^onnxruntime cannot run the converted model: "):
+        gate.check_answers(runtime, [wrong, wrong])
+
+
+def test_a_loop_without_end_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr("converters.runtime._LONGEST_RUN", 0.3)
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["on"]),
+            helper.make_node("Mul", ["v", "v"], ["w"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("v", TensorProto.FLOAT, [2]),
+        ],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("w", TensorProto.FLOAT, [2]),
+        ],
+    )
+    endless = model(helper.make_node("Loop", ["times", "", "x"], ["y"], body=body))
+    endless.graph.initializer.append(helper.make_tensor("times", TensorProto.INT64, [], [2**62]))
+    save(endless, tmp_path / "m.onnx")
+    with pytest.raises(UnsupportedError) as caught:
+        Runtime(tmp_path / "m.onnx").run(FEEDS)
+    assert caught.value.message == "onnxruntime ran the converted model for 0.3 seconds without a result"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from converters.trials import FREE_AXIS, TensorSpec, Trial, standard_trials
+from converters.trials import FREE_AXIS, Pictures, TensorSpec, Trial, standard_trials
 
 PICTURE = TensorSpec("input/X:0", np.dtype("float32"), (None, 9, 9, 1))
 
@@ -57,3 +57,41 @@ def test_a_nudge_moves_every_float_by_one_unit_in_the_last_place_and_leaves_inte
     assert set(steps) <= {0.5, 1.0}
     assert {True, False} == set(nudged["x"] > feeds["x"])
     assert np.array_equal(nudged["i"], feeds["i"])
+
+
+def test_pixels_of_eight_bits_get_their_full_range():
+    for dtype, low, high in (("uint8", 0, 255), ("int8", -128, 127)):
+        spec = TensorSpec("x", np.dtype(dtype), (1, 64, 64, 3))
+        array = Trial(0, 1, "uniform in 0..1").feeds([spec])["x"]
+        assert array.dtype == dtype
+        assert (array.min(), array.max()) == (low, high)
+
+
+def test_truth_values_are_drawn_both_ways():
+    array = Trial(0, 1, "uniform in 0..1").feeds([TensorSpec("b", np.dtype(bool), (50,))])["b"]
+    assert array.dtype == bool
+    assert set(array) == {False, True}
+
+
+def test_more_trials_repeat_the_distributions_with_new_seeds():
+    trials = standard_trials(6)
+    assert [trial.seed for trial in trials] == [0, 1, 2, 3, 4, 5]
+    assert trials[4].drawn == trials[0].drawn
+    assert standard_trials(1) == trials[:1]
+
+
+def test_a_trial_says_the_batch_that_the_inputs_fix():
+    trial = Trial(1, 3, "uniform in 0..1")
+    assert trial.fitted([PICTURE]) == trial
+    assert trial.fitted([TensorSpec("x", np.dtype("float32"), (1, 4))]).batch == 1
+    assert trial.fitted([TensorSpec("x", np.dtype("float32"), ())]) == trial
+
+
+def test_pictures_are_given_as_they_are_and_nudged_in_the_last_bit():
+    array = np.full((2, 9, 9, 1), 0.5, np.float32)
+    pictures = Pictures(("a.png", "b.png"), {"input/X:0": array})
+    assert pictures.drawn == "from pictures"
+    assert Pictures(("a.png",), {}).drawn == "from the picture a.png"
+    assert pictures.feeds([PICTURE])["input/X:0"] is array
+    moved = pictures.nudged(pictures.feeds([PICTURE]))["input/X:0"]
+    assert 0 < np.abs(moved - array).max() < 1e-7

@@ -86,10 +86,19 @@ def _of_this_batch(to: Emission, node: Node, epsilon: float) -> Value:
     centred = to.node("Sub", [data, _mean(to, data, axes, like)], data)
     variance = _mean(to, to.node("Mul", [centred, centred], data), axes, like)
     deviation = to.node("Sqrt", [to.node("Add", [variance, to.scalar(epsilon, data)], like)], like)
-    (held, shift, _), _, _ = to.aligned(scale, offset, data)
+    # Of any length: layer normalization has as many channels here as the batch has samples.
+    held, shift = (_along_channels(to, value, like) for value in (scale, offset))
     factor = to.node("Div", [held, deviation], like)
     made = to.node("Add", [to.node("Mul", [centred, factor], data), shift], data)
     return as_declared(node, made)
+
+
+def _along_channels(to: Emission, value: Value, like: Value) -> Value:
+    """One number for each channel, as a tensor whose other axes have size one: C as 1 C 1 1."""
+    if value.constant is not None:
+        return to.aligned(value, like)[0][0]
+    sizes = [1, -1, *[1] * (len(like.shape or ()) - 2)]
+    return to.node("Reshape", [to.plain(value), to.small(np.array(sizes, np.int64))], like)
 
 
 def _mean(to: Emission, value: Value, axes: list[int], like: Value) -> Value:

@@ -192,7 +192,9 @@ class Engines:
             evaluator = Evaluator(graph)
             return Result("", _differences(stored, lambda feeds: evaluator.run(feeds, outputs)))
         try:
-            model = write(source, graph, Request(engine=engine), self._framework).model
+            model = write(
+                graph, Request(engine=engine), self._framework, path=source.path, kind=source.kind
+            ).model
             path = self._folder / f"{layer}.{engine}.onnx"
             model.write(path)
             onnx.checker.check_model(str(path))

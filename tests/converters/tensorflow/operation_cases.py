@@ -133,9 +133,11 @@ def normalizations() -> list[Case]:
     ]
     empty = np.zeros(0, np.float32)
     training = [picture, channel[0], channel[1], empty, empty]
+    training_first = [normal(1, 6, 5, 1), channel[0], channel[1], empty, empty]
     return [
         *found,
         Case("FusedBatchNormV3", training, {"is_training": True}, outputs=3),
+        Case("FusedBatchNormV3", training_first, {"is_training": True, "data_format": "NCHW"}, outputs=1),
         Case("LRN", [normal(2, 3, 4, 9)]),
         Case("LRN", [normal(2, 3, 4, 9)], {"depth_radius": 2, "bias": 2.0, "alpha": 0.3, "beta": 0.75}),
         Case("BiasAdd", [picture, channel[0]]),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tf_files import GraphBuilder, write_bundle
 
-from converters.errors import FileError, InspectorError, SourceError, UnsupportedError
+from converters.errors import FileError, InspectorError, SourceError
 from converters.tensorflow.graph import read_source, recognise
 from converters.tensorflow.schema import new
 
@@ -142,20 +142,19 @@ def test_a_meta_graph_by_another_name_is_read_as_a_graph(tmp_path):
     assert read_source(path).kind == "frozen graph"
 
 
-def test_a_saved_model_is_named_as_such(tmp_path):
+def test_a_saved_model_is_left_to_its_own_format(tmp_path):
     saved = new("SavedModel")
     saved.saved_model_schema_version = 1
     saved.meta_graphs.add().graph_def.CopyFrom(chain().graph)
     path = tmp_path / "saved_model.pb"
     path.write_bytes(saved.SerializeToString())
+    # A checkpoint beside it changes nothing.
+    chain().write_checkpoint(tmp_path / "net", {"w": W})
     for source in (path, tmp_path):
         assert not recognise(source)
-        error = refusal(source)
-        assert isinstance(error, UnsupportedError)
-        assert error.message == (
-            f"{path}: is a SavedModel, which is not read; expected a checkpoint or a frozen graph"
+        assert refusal(source).message == (
+            f"{path}: is no TensorFlow graph: not a GraphDef, and not a checkpoint either"
         )
-        assert error.hint == "Freeze it first, or convert the checkpoint that it was exported from."
 
 
 def test_a_graph_in_text_form_is_named_as_such(tmp_path):

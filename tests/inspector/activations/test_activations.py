@@ -155,3 +155,18 @@ def test_the_record_has_a_row_for_each_channel(model):
     assert row["channel"] == 2
     assert row["max"] == pytest.approx(hand.max(), abs=1e-5)
     assert row["strength"] == pytest.approx(np.abs(hand).mean(), abs=1e-5)
+
+
+def test_a_model_without_class_scores_has_activations_too(tmp_path):
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 6])
+    boxes = helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["N", 4, 6, 4])
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "conv.weight"], ["boxes"])],
+        "detector",
+        [value],
+        [boxes],
+        [numpy_helper.from_array(KERNELS, "conv.weight")],
+    )
+    path = tmp_path / "d.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
+    assert np.allclose(load(path).activations(PIXELS, "conv").maps, by_hand(), atol=1e-5)

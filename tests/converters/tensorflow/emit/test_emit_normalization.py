@@ -54,6 +54,21 @@ def test_statistics_of_the_batch_at_hand(run, opset):
     judged(run, graph, {"x": drawn(2, 4, 5, 3)}, "n", opset=opset)
 
 
+@pytest.mark.parametrize("lasting", [b"NHWC", b"NCHW"])
+def test_statistics_of_the_batch_at_hand_with_a_scale_that_is_no_constant(run, lasting):
+    # What layer normalization of Keras 2 is: samples as channels, and a scale as long as the batch.
+    graph = Graph()
+    shape = (None, 4, 5, 3) if lasting == b"NHWC" else (1, None, 20, 1)
+    graph.placeholder("x", *shape)
+    for name in ("scale", "offset"):
+        graph.placeholder(name, None)
+    graph.value("none", np.zeros(0, np.float32))
+    attrs = {"T": "float32", "U": "float32", "epsilon": 0.001, "is_training": True, "data_format": lasting}
+    graph.add("n", "FusedBatchNormV3", "x", "scale", "offset", "none", "none", **attrs)
+    fed = {"x": drawn(*(size or 3 for size in shape))}
+    judged(run, graph, {**fed, "scale": drawn(3, seed=4), "offset": drawn(3, seed=5)}, "n")
+
+
 def test_volumes(run):
     graph = Graph()
     graph.placeholder("x", None, 4, 5, 2, 3)

@@ -1,0 +1,222 @@
+"""Why a model decides as it does: heatmaps over the input's pixels, by many methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.choices import TIME_LIMIT
+from inspector.errors import InspectorError, OptionError
+from inspector.explain.registry import Heatmaps, Method, all_methods, find, method
+from inspector.explain.result import Explanation, Explanations, Heatmap
+from inspector.explain.runner import Runner
+from inspector.explain.subject import Subject
+from inspector.images import decode
+from inspector.picture_list import list_pictures
+from inspector.predictions import Failure
+
+if TYPE_CHECKING:
+    from inspector.explain.trust import Trust
+    from inspector.images import ImageSource
+    from inspector.model import Model
+    from inspector.picture_list import Images
+    from inspector.predictor import GivenLabels
+    from inspector.preprocess import Fields, Preprocess
+
+__all__ = [
+    "DEFAULT_METHODS",
+    "Explainer",
+    "Explanation",
+    "Explanations",
+    "Heatmap",
+    "Heatmaps",
+    "Method",
+    "Runner",
+    "Subject",
+    "all_methods",
+    "explain",
+    "find",
+    "method",
+]
+
+DEFAULT_METHODS = ("layercam", "integrated-gradients", "occlusion")
+"""A coarse view, a fine one, and one that asks the model instead of its gradient."""
+
+TOP = "top"
+Options = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Explainer:
+    """A model made ready to be explained; the options hold for every picture.
+
+    Attributes:
+        runner: The model.
+        methods: What explains.
+        target: A class's name or number, or "top" for the class that each picture gets.
+        layer: The layer whose maps class activation maps are made of; empty to find it.
+        options: Options of methods that differ from their defaults, by method.
+        trust: Whether each heatmap is tested: see `inspector.explain.trust`.
+        seed: Of whatever is drawn by chance.
+
+    Raises:
+        OptionError: There is no such class, layer or option.
+    """
+
+    runner: Runner
+    methods: tuple[Method, ...]
+    target: str | int = TOP
+    layer: str = ""
+    options: Options | None = None
+    trust: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before a picture is read."""
+        for name in self.options or {}:
+            if name not in {each.name for each in self.methods}:
+                raise OptionError(
+                    f"an option is given for {name!r}, which is not among the methods", f"-m {name}"
+                )
+        self.fixed_target  # noqa: B018
+
+    def stream(self, images: Images) -> Iterator[Explanation | Failure]:
+        """Explain pictures one after the other; one that cannot be read does not stop the others."""
+        for name, source in list_pictures(images).items:
+            try:
+                yield self.explain(source, name)
+            except InspectorError as error:
+                yield Failure(name, error)
+
+    def explain(self, source: ImageSource, name: str) -> Explanation:
+        """Explain one picture.
+
+        Raises:
+            ImageError: It cannot be read.
+            GradientError: A method needs a gradient that the model does not have.
+        """
+        subject, seen, warnings = self.subject(source, name)
+        found = [each.run(subject, (self.options or {}).get(each.name, {})) for each in self.methods]
+        trusted = self._trusted(subject, found)
+        probability = subject.probabilities(subject.inputs)[0, subject.targets[0]]
+        heatmaps = (
+            Heatmap(
+                method=each.name,
+                values=maps.values[0],
+                signed=each.signed,
+                layer=maps.layer,
+                figures={key: float(figure[0]) for key, figure in maps.figures.items()},
+                notes=(*maps.notes, *([each.caution] if each.caution else ())),
+                trust=trust,
+            )
+            for each, maps, trust in zip(self.methods, found, trusted, strict=True)
+        )
+        target = subject.targets[0]
+        return Explanation(
+            name, target, self._label(target), float(probability), seen, tuple(heatmaps), warnings
+        )
+
+    def subject(self, source: ImageSource, name: str) -> tuple[Subject, NDArray[np.uint8], tuple[str, ...]]:
+        """Read a picture: the subject, the picture as the model sees it, and warnings about it.
+
+        Raises:
+            ImageError: It cannot be read.
+        """
+        ready = self.runner.ready
+        decoded = decode(source, name=name)
+        tensor = ready.way.apply(decoded.image, ready.input, where=name)
+        inputs = (tensor if "N" in ready.layout.axes else tensor[None]).astype(np.float32)
+        seen = np.asarray(ready.way.fitted(decoded.image, ready.input, where=name))
+        subject = Subject(self.runner, inputs, (0,), self.layer, self.seed)
+        fixed = self.fixed_target
+        target = int(subject.probabilities(inputs)[0].argmax()) if fixed is None else fixed
+        return Subject(self.runner, inputs, (target,), self.layer, self.seed), seen, decoded.warnings
+
+    @property
+    def fixed_target(self) -> int | None:
+        """The class that was asked for; None for the top one."""
+        if self.target == TOP:
+            return None
+        ready, text = self.runner.ready, str(self.target)
+        names = () if ready.names is None else ready.names.names
+        if text in names:
+            return names.index(text)
+        if not text.isdecimal():
+            known = ", ".join(names[:8]) or "numbers, for it declares no labels"
+            raise OptionError(
+                f"{ready.model.path}: there is no class {text!r}; there are {known}", "--target top"
+            )
+        if ready.scores.classes is not None and int(text) >= ready.scores.classes:
+            raise OptionError(
+                f"{ready.model.path}: there is no class {text}; there are 0 to {ready.scores.classes - 1}",
+                "--target top",
+            )
+        return int(text)
+
+    def _label(self, target: int) -> str:
+        names = self.runner.ready.names
+        return names[target] if names and target < len(names) else f"class {target}"
+
+    def _trusted(self, subject: Subject, found: Sequence[Heatmaps]) -> Sequence[Trust | None]:
+        if not self.trust:
+            return [None] * len(found)
+        from inspector.explain.trust import measured
+
+        return measured(subject, self.methods, found, self.options or {})
+
+
+def explain(
+    model: Model,
+    images: Images,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    *,
+    target: str | int = TOP,
+    layer: str = "",
+    options: Options | None = None,
+    trust: bool = True,
+    seed: int = 0,
+    preprocess: Preprocess | Fields | None = None,
+    labels: GivenLabels | None = None,
+    output: str | None = None,
+    time_limit: float | None = TIME_LIMIT,
+) -> Explanations:
+    """Explain the decisions about one picture, several, or a folder.
+
+    Args:
+        model: The opened model.
+        images: Pictures, as for `predict`.
+        methods: Names of methods; `all_methods` has them all.
+        target: The class that the explanations are about, by name or number; "top" for the one that each
+            picture gets.
+        layer: The layer whose maps class activation maps are made of; by default the last convolution.
+        options: Options of methods, by method: {"rise": {"masks": 500}}.
+        trust: Whether each heatmap is tested on the spot, which takes as long again as the cheaper methods.
+        seed: Of whatever is drawn by chance.
+        preprocess: The way from pixels to the input, or fields of it, where it is not the declared one.
+        labels: Class names, or a file of them; by default those that the model declares.
+        output: The value that holds the class scores; by default found.
+        time_limit: Seconds that one run may take; None for any time.
+
+    Raises:
+        OptionError: There is no such method, class, layer or option.
+        ImageError: A single picture cannot be read.
+        GradientError: A method needs a gradient that the model does not have.
+    """
+    from inspector.predictor import Predictor
+
+    ready = Predictor(model, preprocess=preprocess, labels=labels, output=output, time_limit=time_limit)
+    explainer = Explainer(
+        Runner(ready), tuple(find(name) for name in methods), target, layer, options, trust, seed
+    )
+    pictures = list_pictures(images)
+    found = list(explainer.stream(images))
+    failures = tuple(item for item in found if isinstance(item, Failure))
+    if pictures.single and failures:
+        raise failures[0].error
+    items = tuple(item for item in found if isinstance(item, Explanation))
+    warnings = (*([ready.assumed] if ready.assumed else []), *ready.warnings)
+    return Explanations(str(model.path), items, failures, warnings)

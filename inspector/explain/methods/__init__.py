@@ -1,0 +1,1 @@
+"""One method of explanation a file; see `inspector.explain.registry`."""

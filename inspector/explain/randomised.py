@@ -1,0 +1,61 @@
+"""The same network without what it has learned: every weight drawn anew, as large as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from inspector.explain.subject import Subject
+
+# A weight of fewer numbers is a constant of the graph or a bias.
+_FEWEST = 32
+
+
+def randomised(subject: Subject) -> Subject:
+    """The subject with a network of random weights; made once for a model and kept.
+
+    Args:
+        subject: What is explained.
+
+    Reference:
+        Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim: Sanity checks for saliency maps, NeurIPS 2018.
+    """
+    return replace(subject, runner=subject.runner.randomised)
+
+
+def with_random_weights(model: ModelProto, seed: int = 0) -> ModelProto:
+    """Draw each weight of a model anew from a normal distribution around zero.
+
+    The deviation is the weight's own, so that signals keep their size. Shuffled weights would keep their mean
+    too, which can silence every unit.
+
+    Args:
+        model: The model with all its weights.
+        seed: Of what is drawn.
+
+    Returns:
+        Another message.
+    """
+    from onnx import ModelProto, TensorProto, numpy_helper
+
+    changed = ModelProto()
+    changed.CopyFrom(model)
+    random = np.random.default_rng(seed)
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.INT8, TensorProto.UINT8)
+    constants = (
+        attribute.t
+        for node in changed.graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+    )
+    for tensor in (*changed.graph.initializer, *constants):
+        if tensor.data_type in floats and len(tensor.dims) > 1 and np.prod(tensor.dims) >= _FEWEST:
+            array = numpy_helper.to_array(tensor)
+            drawn = random.normal(0, np.std(array, dtype=np.float64), array.shape)
+            tensor.CopyFrom(numpy_helper.from_array(drawn.astype(array.dtype), tensor.name))
+    return changed

@@ -1,0 +1,242 @@
+"""What `explain` returns: heatmaps with what is known of them, and the ways to show them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.files import replacing
+from inspector.errors import OptionError
+from inspector.explain.picture import draw
+from inspector.explain.trust import Trust, summary
+from inspector.predictions import Failure
+from inspector.tiles import Picture
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUFFIXES = (".png", ".svg", ".npy", ".json")
+"""What `Explanations.save` can write."""
+
+
+def check_suffix(suffix: str) -> None:
+    """Refuse a kind of file that explanations cannot be written as.
+
+    Raises:
+        OptionError: It is none of `SUFFIXES`.
+    """
+    if suffix not in SUFFIXES:
+        found = suffix or "a file without suffix"
+        raise OptionError(
+            f"cannot write explanations as {found}; expected {', '.join(SUFFIXES)}", "-o explanation.png"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """One method's answer for one picture.
+
+    Attributes:
+        method: The method's name.
+        values: float32 (height, width), over the input's pixels.
+        signed: Whether what is below zero speaks against the target.
+        layer: The layer whose maps were used, if any.
+        figures: What was measured on the way, by name.
+        notes: What the reader should know, in sentences.
+        trust: How far it can be trusted on this model; None when that was not asked for.
+    """
+
+    method: str
+    values: NDArray[np.float32]
+    signed: bool
+    layer: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    trust: Trust | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the map, as JSON has it."""
+        return {
+            "method": self.method,
+            "signed": self.signed,
+            "layer": self.layer or None,
+            "figures": dict(self.figures),
+            "notes": list(self.notes),
+            "trust": None if self.trust is None else self.trust.to_dict(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Why the model decides as it does about one picture, by each method.
+
+    Attributes:
+        source: The picture's path, or what stands for it.
+        target: The class that the explanation is about.
+        label: Its name.
+        probability: What the model gives it.
+        seen: uint8 (H, W) or (H, W, 3): the picture as the model sees it.
+        heatmaps: One for each method.
+        warnings: What a person may want to know of the picture, in sentences.
+    """
+
+    source: str
+    target: int
+    label: str
+    probability: float
+    seen: NDArray[np.uint8]
+    heatmaps: tuple[Heatmap, ...]
+    warnings: tuple[str, ...] = ()
+
+    def __getitem__(self, method: str) -> Heatmap:
+        """One method's heatmap.
+
+        Raises:
+            OptionError: The picture was not explained by it.
+        """
+        for heatmap in self.heatmaps:
+            if heatmap.method == method:
+                return heatmap
+        known = ", ".join(heatmap.method for heatmap in self.heatmaps)
+        raise OptionError(f"{self.source}: was not explained by {method!r}; it was by {known}", "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the maps, as JSON has it."""
+        return {
+            "source": self.source,
+            "target": self.target,
+            "label": self.label,
+            "probability": round(self.probability, 6),
+            "heatmaps": [heatmap.to_dict() for heatmap in self.heatmaps],
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Explanations(Sequence[Explanation]):
+    """The explanations for several pictures, in the order in which these were given.
+
+    Attributes:
+        model: The model's file.
+        items: One for each picture that could be read.
+        failures: The others.
+        warnings: What a person may want to know of the model, in sentences.
+    """
+
+    model: str
+    items: tuple[Explanation, ...]
+    failures: tuple[Failure, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> Explanation: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Explanation, ...]: ...
+    def __getitem__(self, index: int | slice) -> Explanation | tuple[Explanation, ...]:
+        """One explanation, or several."""
+        return self.items[index]
+
+    def __len__(self) -> int:
+        """How many pictures were explained."""
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Explanation]:
+        """One explanation after the other."""
+        return iter(self.items)
+
+    def heatmaps(self, method: str) -> NDArray[np.float32]:
+        """One method's maps, float32 (N, height, width); the pictures must have one size."""
+        return np.stack([item[method].values for item in self.items])
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is to be known of each method, and how far it can be trusted here, over all pictures."""
+        lines = []
+        for heatmap in self.items[0].heatmaps if self.items else ():
+            name = heatmap.method
+            mine = [item[name] for item in self.items]
+            lines += [f"{name}: {note}" for note in dict.fromkeys(note for one in mine for note in one.notes)]
+            for figure in heatmap.figures:
+                mean = float(np.mean([one.figures[figure] for one in mine]))
+                lines.append(f"{name}: {figure} {mean:.3g}")
+            records = [one.trust for one in mine if one.trust is not None]
+            if records:
+                lines.append(f"{name}: {summary(records)}")
+        return tuple(lines)
+
+    def picture(self, *, captions: bool = True, zoom: int | None = None) -> Picture:
+        """Draw a row for each picture: the picture, then each method's map over it.
+
+        Args:
+            captions: Whether to write methods, classes and the meaning of the colours.
+            zoom: Screen pixels per pixel of the input; by default, what makes the picture about 1,000 wide.
+
+        Raises:
+            OptionError: No picture was explained.
+        """
+        if not self.items:
+            raise OptionError(f"{self.model}: no picture could be explained, so there is nothing to show", "")
+        return draw(self.items, captions=captions, zoom=zoom)
+
+    def image(self) -> Image.Image:
+        """Return the picture as a Pillow image."""
+        return self.picture().image()
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Write the picture (.png, .svg), the maps (.npy) or the record (.json), as the suffix says.
+
+        The maps are float32 (pictures, methods, height, width).
+
+        Args:
+            path: The output; its folder must exist.
+            force: Whether an existing file may be replaced.
+
+        Raises:
+            OptionError: The suffix is another, or there is nothing to show.
+            OutputExistsError: The file exists and `force` is not set.
+            FileError: It cannot be written.
+        """
+        path = Path(path)
+        contents = self.encode(path.suffix.lower())
+        with replacing(path, force=force) as temporary:
+            temporary.write_bytes(contents)
+        return path
+
+    def encode(self, suffix: str) -> bytes:
+        """Return the contents of a file of this kind; see `save`."""
+        check_suffix(suffix)
+        if suffix == ".json":
+            return (json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n").encode()
+        if not self.items:
+            raise OptionError(f"{self.model}: no picture could be explained, so there is nothing to show", "")
+        if suffix == ".npy":
+            file = io.BytesIO()
+            maps = [np.stack([heatmap.values for heatmap in item.heatmaps]) for item in self.items]
+            if len({each.shape for each in maps}) > 1:
+                raise OptionError(
+                    "the pictures have different sizes, which one array cannot hold", "Write one at a time."
+                )
+            np.save(file, np.stack(maps), allow_pickle=False)
+            return file.getvalue()
+        picture = self.picture()
+        return picture.png() if suffix == ".png" else picture.svg().encode()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the maps, as JSON has it."""
+        return {
+            "model": self.model,
+            "explanations": [item.to_dict() for item in self.items],
+            "failures": [failure.to_dict() for failure in self.failures],
+            "warnings": list(self.warnings),
+        }
+
+    def _repr_png_(self) -> bytes:
+        return self.encode(".png")

@@ -1,0 +1,89 @@
+"""The layer whose feature maps a class activation map is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inspector.axes import axes_of
+from inspector.errors import OptionError, UnknownLayerError
+from inspector.onnxfile.source import quoted
+
+if TYPE_CHECKING:
+    from inspector.model import Model
+
+_LEARNED = ("Conv", "ConvTranspose", "QLinearConv", "ConvInteger")
+
+
+@dataclass(frozen=True)
+class TargetLayer:
+    """A layer with maps.
+
+    Attributes:
+        name: The layer's, or the value's, name.
+        value: The value that holds the maps.
+        axes: One letter an axis: "NCHW" or "NHWC".
+    """
+
+    name: str
+    value: str
+    axes: str
+
+
+def target_layer(model: Model, start: str, end: str, asked: str = "") -> TargetLayer:
+    """Find the maps that a class activation map is made of: the last ones that still have a place.
+
+    Args:
+        model: The model.
+        start: The input of the pictures.
+        end: The value whose decision is explained.
+        asked: A layer or value to take; empty to find the last convolution's layer on the way to `end`.
+
+    Raises:
+        OptionError: There is no convolution on the way, or what was asked for has no maps.
+        UnknownLayerError: There is no such layer.
+    """
+    if asked:
+        return _given(model, asked)
+    needed = _before(model, end)
+    for layer in reversed(model.layers.all):
+        makers = [node for node in layer.nodes if node.op_type in _LEARNED]
+        if not makers or not any(name in needed for node in makers for name in node.outputs):
+            continue
+        for value in (layer.output, *(name for node in reversed(layer.nodes) for name in node.outputs)):
+            axes = axes_of(model.graph, value, 4) if value in needed else None
+            if axes and {"C", "H", "W"} <= set(axes):
+                return TargetLayer(layer.name, value, axes)
+    raise OptionError(
+        f"{model.path}: no convolution leads to {quoted(end)}; a class activation map needs feature maps",
+        "Name a layer with --layer, or use another method: -m gradient, -m rise",
+    )
+
+
+def _given(model: Model, asked: str) -> TargetLayer:
+    try:
+        value = model.layers.get(asked).output
+    except UnknownLayerError:
+        if asked not in model.graph.producers:
+            raise
+        value = asked
+    axes = axes_of(model.graph, value, 4)
+    shape = model.layers.get(asked).shape if value != asked else None
+    if axes is None or (shape is not None and len(shape) != 4):
+        raise OptionError(
+            f"{model.path}: {quoted(asked)} has no feature maps; a class activation map needs some",
+            "Leave out --layer to have one found.",
+        )
+    return TargetLayer(asked, value, axes)
+
+
+def _before(model: Model, end: str) -> set[str]:
+    """Every value that `end` is made of."""
+    found, pending = {end}, [end]
+    while pending:
+        node = model.graph.producers.get(pending.pop())
+        for name in node.inputs if node else ():
+            if name and name not in found:
+                found.add(name)
+                pending.append(name)
+    return found

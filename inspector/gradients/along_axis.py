@@ -1,0 +1,109 @@
+"""The transposes of linear maps along one axis: selections of places, and weighted sums of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.gradients.value import Value
+
+# So many gathers of one place each still are faster than a product with the matrix of the selection.
+_MOST_GATHERS = 4
+
+
+def padded(value: Value, pads: Sequence[tuple[int, int]]) -> Value:
+    """Add zeros before and after each axis; a negative number cuts off."""
+    if not any(before or after for before, after in pads):
+        return value
+    return value.op("Pad", np.array([each[0] for each in pads] + [each[1] for each in pads], np.int64))
+
+
+def padded_along(value: Value, axis: int, before: int, after: int) -> Value:
+    """Add zeros before and after one axis; a negative number cuts off."""
+    pads = [(0, 0)] * value.rank
+    pads[axis] = before, after
+    return padded(value, pads)
+
+
+def unselected(grad: Value, places: NDArray[np.int64], axis: int, size: int) -> Value:
+    """The gradient of x, given that of y[j] = x[places[j]] along an axis.
+
+    Args:
+        grad: The gradient of y.
+        places: int64 (m,), where each element of y comes from; -1 for nowhere.
+        axis: The axis.
+        size: The size of x along it.
+    """
+    count = len(places)
+    if count and np.array_equal(places, np.arange(places[0], places[0] + count)) and places[0] >= 0:
+        return padded_along(grad, axis, int(places[0]), size - int(places[0]) - count)
+    times = count // size if size else 0
+    if times > 1 and np.array_equal(places, np.repeat(np.arange(size), times)):
+        return _split_axis(grad, axis, (size, times)).sum((axis + 1,), keepdims=False)
+    if times > 1 and np.array_equal(places, np.tile(np.arange(size), times)):
+        return _split_axis(grad, axis, (times, size)).sum((axis,), keepdims=False)
+    if not (places >= 0).any():
+        return padded_along(grad, axis, 0, size - count) * 0.0
+    sources = [np.flatnonzero(places == at) for at in range(size)]
+    most = max(map(len, sources), default=0)
+    if most > _MOST_GATHERS:
+        return unweighted(grad, (places[:, None] == np.arange(size)).astype(np.float64), axis)
+    return _gathered(grad, sources, most, axis, count)
+
+
+def _split_axis(grad: Value, axis: int, sizes: tuple[int, int]) -> Value:
+    shape = grad.known_shape
+    return grad.reshape((*shape[:axis], *sizes, *shape[axis + 1 :]))
+
+
+def _gathered(grad: Value, sources: Sequence[NDArray[np.int64]], most: int, axis: int, count: int) -> Value:
+    """The sum of the places that each element was copied to, one gather for each of `most` copies."""
+    table = np.full((most, len(sources)), count, np.int64)
+    for at, each in enumerate(sources):
+        table[: len(each), at] = each
+    # Behind the last place stands a zero, for those that were copied less often.
+    source = padded_along(grad, axis, 0, 1) if (table == count).any() else grad
+    parts = [source.op("Gather", row, axis=axis) for row in table]
+    return parts[0] if most == 1 else parts[0].op("Sum", *parts[1:])
+
+
+def unweighted(grad: Value, matrix: NDArray[np.float64], axis: int) -> Value:
+    """The gradient of x, given that of y = matrix · x along an axis.
+
+    Args:
+        grad: The gradient of y.
+        matrix: float64 (size of y, size of x).
+        axis: The axis.
+    """
+    rank = grad.rank
+    weights = matrix.astype(grad.dtype)
+    if rank > 1 and axis == rank - 2:
+        return grad.tape.constant(weights.T).op("MatMul", grad)
+    if axis == rank - 1:
+        return grad.op("MatMul", weights)
+    order = list(range(rank))
+    order[axis], order[-1] = order[-1], order[axis]
+    return grad.transpose(order).op("MatMul", weights).transpose(order)
+
+
+def scattered(grad: Value, places: Value, axis: int, size: Value, rank: int, *, distinct: bool) -> Value:
+    """As `unselected`, for places that only a run tells.
+
+    Args:
+        grad: The gradient of y.
+        places: int64 (m,); negative ones count from the end.
+        axis: The axis.
+        size: int64 (1,), the size of x along it.
+        rank: How many axes both have.
+        distinct: Whether no place occurs twice.
+    """
+    others = [at for at in range(rank) if at != axis]
+    order = [axis, *others]
+    rest = grad.op("Shape").op("Gather", np.array(others, np.int64))
+    zeros = size.op("Concat", rest, axis=0).op("ConstantOfShape", value=np.zeros(1, grad.dtype))
+    adding = {} if distinct else {"reduction": "add"}
+    rows = places.op("Unsqueeze", axes=(1,))
+    sums = zeros.op("ScatterND", rows, grad.transpose(order), **adding)
+    return sums.transpose([order.index(at) for at in range(rank)])

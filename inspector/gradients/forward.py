@@ -1,0 +1,218 @@
+"""The forward graph, made ready: one operator set, one free axis, and the kind of every value known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from converters.opset import upgraded
+from inspector.errors import ModelError
+from inspector.gradients.free_batch import free_batch, keeps_count, spells_batch
+from inspector.gradients.input_shapes import BATCH, InputShape, declared_shapes, learn_input
+from inspector.gradients.kinds import BATCHES, UNPREDICTABLE, Kind, Known, Shape, reads
+from inspector.onnxfile.source import AGAIN
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+# The first operator set in which numbers scattered to one place can be added up.
+OLDEST_OPSET = 16
+
+
+@dataclass
+class Forward:
+    """A forward graph.
+
+    Attributes:
+        where: The model, as messages name it.
+        model: The model, without nodes, inputs, outputs and weights.
+        nodes: Its nodes, each after those whose values it reads.
+        inputs: What it takes, with the shapes that the gradient graph declares.
+        weights: Its initializers, by name.
+        known: What is known of its values.
+        batch: The size of the batch axis; None when it is free.
+        may_keep_batch: Whether the model declares a batch, and this is not it.
+        names: Every name that it uses.
+        producers: The node that makes each value.
+    """
+
+    where: str
+    model: ModelProto
+    nodes: list[NodeProto]
+    inputs: list[ValueInfoProto]
+    weights: dict[str, TensorProto]
+    known: Known
+    batch: int | None = None
+    may_keep_batch: bool = False
+    names: set[str] = field(default_factory=set)
+    producers: dict[str, NodeProto] = field(default_factory=dict)
+
+    @property
+    def batch_name(self) -> str:
+        """What the graph calls the size of a free batch."""
+        named = (
+            each.dim_param
+            for info in self.inputs
+            for each in info.type.tensor_type.shape.dim[:1]
+            if each.dim_param
+        )
+        return next(named, BATCH)
+
+    def steady(self) -> frozenset[str]:
+        """The values that do not depend on what the network is given."""
+        found = set(self.weights)
+        for node in self.nodes:
+            if node.op_type not in UNPREDICTABLE and all(name in found for name in reads(node)):
+                found.update(name for name in node.output if name)
+        return frozenset(found)
+
+
+def prepared(model: ModelProto, where: str, input_shape: InputShape | None) -> Iterator[Forward]:
+    """Make a model ready to be differentiated; it is not changed.
+
+    Args:
+        model: The model.
+        where: What messages call it.
+        input_shape: The size of every free axis apart from the batch: one shape for the first input, or a
+            shape for each input's name. The first size is not looked at.
+
+    Yields:
+        The graph with a free batch where that is possible; then, where the model declares a batch, with that.
+
+    Raises:
+        GradientError: An axis is free and no size given, or a given shape does not fit.
+        UnsupportedError: The graph cannot be written at a supported operator set.
+        ModelError: A node cannot be applied to what it is given.
+    """
+    from onnx import shape_inference
+
+    model = _inlined(upgraded(model, OLDEST_OPSET))
+    shapes = declared_shapes(model.graph, where, input_shape)
+    batch = next((shape[0] for shape in shapes.values() if shape), None)
+    first: Exception | None = None
+    try:
+        yield _learned(model, where, shapes, batch, free=True)
+    except (shape_inference.InferenceError, ModelError, _BatchMattersError) as error:
+        first = error
+    if first is None and batch is None:
+        return
+    # A network that says any batch may do and then spells out one was exported with a single sample.
+    kept = 1 if batch is None else batch
+    fixed = {
+        name: (kept if shape[0] is None else shape[0], *shape[1:]) if shape else shape
+        for name, shape in shapes.items()
+    }
+    try:
+        yield _learned(model, where, fixed, kept, free=False)
+    except shape_inference.InferenceError as error:
+        raise ModelError(f"{where}: {' '.join(str(error).split())[:300]}", AGAIN) from error
+
+
+class _BatchMattersError(Exception):
+    """What a node does depends on the batch size that the model declares."""
+
+
+def _learned(
+    model: ModelProto, where: str, shapes: Mapping[str, Shape], batch: int | None, *, free: bool
+) -> Forward:
+    forward = _unlearned(model, where)
+    for info in forward.inputs:
+        shape = shapes[info.name]
+        learn_input(forward.known, info, shape, free and bool(shape) and shape[0] == batch)
+    forward.batch = None if free else batch
+    forward.may_keep_batch = free and batch is not None
+    for node in forward.nodes:
+        if free and not node.domain:
+            if node.op_type == "Reshape":
+                free_batch(forward, node, batch)
+            elif batch is not None and spells_batch(forward.known, node):
+                raise _BatchMattersError
+        forward.known.learn(node)
+        if node.op_type == "Reshape" and not node.domain and not keeps_count(forward.known, node):
+            raise ModelError(
+                f"{where}: the Reshape that makes {node.output[0]!r} is to another number of elements "
+                "than it is given",
+                AGAIN,
+            )
+    return forward
+
+
+def _unlearned(model: ModelProto, where: str) -> Forward:
+    """The parts of a model; weights are shared with it, all else is a copy."""
+    import onnx
+    from onnx import numpy_helper
+
+    bare = onnx.ModelProto()
+    for part, value in model.ListFields():
+        if part.name not in ("graph", "functions", "training_info"):
+            if hasattr(value, "add"):
+                getattr(bare, part.name).extend(value)
+            else:
+                setattr(bare, part.name, value)
+    graph = onnx.GraphProto(node=model.graph.node, input=model.graph.input)
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    known = Known({each.domain: each.version for each in model.opset_import}, {}, {})
+    if "ai.onnx" in known.opsets:
+        known = Known({**known.opsets, "": known.opsets["ai.onnx"]}, {}, {})
+    from onnx import helper
+
+    for name, tensor in weights.items():
+        if tensor.data_type in (0, onnx.TensorProto.STRING):
+            continue
+        sizes = tuple(tensor.dims)
+        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
+        known.kinds[name] = Kind(dtype, (sizes,) * len(BATCHES))
+        if math.prod(sizes) <= 4096 and tensor.data_location != onnx.TensorProto.EXTERNAL:
+            known.numbers[name] = (numpy_helper.to_array(tensor),) * len(BATCHES)
+    nodes = list(graph.node)
+    forward = Forward(
+        where,
+        bare,
+        _ordered(nodes),
+        [info for info in graph.input if info.name not in weights],
+        weights,
+        known,
+    )
+    forward.names = {*weights, *(info.name for info in graph.input)}
+    forward.names.update(name for node in nodes for name in (*node.input, *node.output, node.name))
+    forward.producers = {name: node for node in nodes for name in node.output if name}
+    return forward
+
+
+def _ordered(nodes: Sequence[NodeProto]) -> list[NodeProto]:
+    """Nodes in an order in which each comes after those whose values it reads."""
+    makers = {name: at for at, node in enumerate(nodes) for name in node.output if name}
+    done: set[int] = set()
+    ordered: list[NodeProto] = []
+    for start in range(len(nodes)):
+        stack = [start]
+        while stack:
+            at = stack[-1]
+            needed = (
+                []
+                if at in done
+                else [
+                    makers[name]
+                    for name in reads(nodes[at])
+                    if name in makers and makers[name] not in done and makers[name] != at
+                ]
+            )
+            if needed:
+                stack.extend(needed)
+                continue
+            stack.pop()
+            if at not in done:
+                done.add(at)
+                ordered.append(nodes[at])
+    return ordered
+
+
+def _inlined(model: ModelProto) -> ModelProto:
+    """The model with its own functions written out."""
+    from onnx import inliner
+
+    return inliner.inline_local_functions(model) if model.functions else model

@@ -1,0 +1,143 @@
+"""Pooling: maxima hand their gradient to the place they came from, averages share it out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from inspector.gradients.formulations import spread_maxima
+from inspector.gradients.node import Node
+from inspector.gradients.registry import vjp
+from inspector.gradients.value import Value
+from inspector.gradients.windows import Windows, windows_of
+
+
+@vjp("MaxPool")
+def max_pool(node: Node, grad: Value) -> Value:
+    """To the first maximum of each window, in the order in which onnxruntime and PyTorch look."""
+    kernel: tuple[int, ...] = node.attr("kernel_shape", ())
+    return spread_maxima(node, grad, windows_of(node, node.input, node.output, kernel))
+
+
+@vjp("AveragePool")
+def average_pool(node: Node, grad: Value) -> Value:
+    """In equal shares to the taps that were counted."""
+    kernel: tuple[int, ...] = node.attr("kernel_shape", ())
+    windows = windows_of(node, node.input, node.output, kernel)
+    if node.attr("count_include_pad", 0):
+        counts = windows.taps_inside(padding_counts=_behind(node, windows))
+    else:
+        counts = windows.taps_inside()
+    # A window that lies in the padding alone hands nothing on.
+    counts = np.maximum(counts, 1)
+    if np.ptp(counts) == 0:
+        return _spread_equally(grad, windows, node.input, 1 / counts.flat[0])
+    share = grad * node.array((1 / counts).astype(grad.dtype))
+    return _spread_equally(share, windows, node.input, 1.0)
+
+
+@vjp("GlobalAveragePool")
+def global_average_pool(node: Node, grad: Value) -> Value:
+    """In equal shares to all places."""
+    x = node.input
+    return _expanded(grad / _places(node, x), x)
+
+
+@vjp("GlobalMaxPool")
+def global_max_pool(node: Node, grad: Value) -> Value:
+    """To the first maximum of each channel."""
+    x = node.input
+    flat = x.reshape((*_leading(x), _places(node, x)))
+    at = flat.op("ArgMax", axis=2, keepdims=1)
+    places = node.array(np.arange(_places(node, x), dtype=np.int64))
+    mask = at.equal(places).cast(grad.dtype)
+    return (grad.reshape((*_leading(x), 1)) * mask).reshape_like(x)
+
+
+@vjp("LpPool")
+def lp_pool(node: Node, grad: Value) -> Value:
+    """sign(x) |x|^(p-1) y^(1-p), summed over the windows that a number is in."""
+    kernel: tuple[int, ...] = node.attr("kernel_shape", ())
+    windows = windows_of(node, node.input, node.output, kernel)
+    power = node.attr("p", 2)
+    shared = _per_root(grad, node.output, power)
+    return _spread_equally(shared, windows, node.input, 1.0) * _slope(node.input, power)
+
+
+@vjp("GlobalLpPool")
+def global_lp_pool(node: Node, grad: Value) -> Value:
+    """As LpPool, with one window."""
+    power = node.attr("p", 2)
+    return _per_root(grad, node.output, power) * _slope(node.input, power)
+
+
+@vjp("MaxUnpool")
+def max_unpool(node: Node, grad: Value) -> Value:
+    """Each number back from the place that it was put to."""
+    if node.has_input(2):
+        raise node.refuse("has no gradient with an output_shape; expected none")
+    places = node.given(1)
+    flat = grad.op("Reshape", (-1,)).op("Gather", places, axis=0)
+    return flat.reshape_like(node.input)
+
+
+def _behind(node: Node, windows: Windows) -> tuple[int, ...]:
+    """The padding behind the input that counts: what the node declares, which ceil_mode may reach beyond."""
+    rank = len(windows.kernel)
+    declared: tuple[int, ...] = node.attr("pads", ())
+    if node.attr("auto_pad", "NOTSET") != "NOTSET" or not declared:
+        return tuple(max(end, 0) for end in windows.ends) if not declared else (0,) * rank
+    return declared[rank:]
+
+
+def _spread_equally(grad: Value, windows: Windows, x: Value, weight: float) -> Value:
+    """Add the gradient of each window, times a weight, to every number in it."""
+    ones = np.full((1, 1, *windows.kernel), weight, grad.dtype)
+    apart = grad.op("Reshape", (-1, 1, *windows.count))
+    spread = apart.op("ConvTranspose", ones, **windows.transposed())
+    return spread.op("Reshape", (-1, *(size or 0 for size in x.known_shape[1:])))
+
+
+def _per_root(grad: Value, root: Value, power: int) -> Value:
+    """Grad · root^(1-p); nothing where the root is 0, since all of the window is."""
+    if power == 1:
+        return grad
+    empty = root.equal(0)
+    safe = empty.where(node_one(root), root)
+    scaled = grad / (safe if power == 2 else safe.op("Pow", float(power - 1)))
+    return empty.where(0.0, scaled)
+
+
+def node_one(value: Value) -> Value:
+    """A constant 1 of a value's dtype."""
+    return value.tape.constant(np.ones((), value.dtype))
+
+
+def _slope(x: Value, power: int) -> Value:
+    """sign(x) |x|^(p-1)."""
+    if power == 1:
+        return x.op("Sign")
+    if power == 2:
+        return x
+    size = x.op("Abs")
+    return x * (size if power == 3 else size.op("Pow", float(power - 2)))
+
+
+def _leading(x: Value) -> tuple[int | None, ...]:
+    return x.known_shape[:2]
+
+
+def _places(node: Node, x: Value) -> int:
+    sizes = [size for size in x.known_shape[2:] if size is not None]
+    if len(sizes) + 2 != x.rank:
+        raise node.refuse(f"has no gradient for a value of the shape {x.known_shape}")
+    return math.prod(sizes)
+
+
+def _expanded(grad: Value, x: Value) -> Value:
+    """The gradient of one place for every place."""
+    shape = x.known_shape
+    if None not in shape[1:]:
+        return grad.op("Expand", (1, *(size or 0 for size in shape[1:])))
+    return grad.op("Expand", x.op("Shape"))

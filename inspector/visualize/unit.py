@@ -1,0 +1,159 @@
+"""What is looked for: the channels of a layer, the units of a dense one, or the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inspector.errors import OptionError, UnknownLayerError
+from inspector.onnxfile.source import quoted
+
+if TYPE_CHECKING:
+    from inspector.model import Model
+    from inspector.predictor import GivenLabels, Predictor
+    from inspector.preprocess import Fields, Preprocess
+
+LOGITS = "logits"
+
+# Where one of these is flat there is no slope to climb; what goes in has one, and the same picture is best.
+_SQUASHING = {
+    *("Relu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Elu", "Selu", "Celu", "Clip", "Softplus", "Softsign"),
+    *("Sigmoid", "HardSigmoid", "Tanh", "Softmax", "LogSoftmax"),
+}
+
+
+@dataclass(frozen=True)
+class Units:
+    """The numbers that pictures are to make large.
+
+    Attributes:
+        asked: What was asked for: a layer's or a value's name, or "logits".
+        value: The value that holds them.
+        before: The operator that follows in what was asked for, and was left out; empty for none.
+        channel: The one that the name held, as in "conv_2:5"; None for no such.
+    """
+
+    asked: str
+    value: str
+    before: str = ""
+    channel: int | None = None
+
+    @property
+    def are_logits(self) -> bool:
+        """Whether each stands for a class."""
+        return self.asked == LOGITS
+
+
+def units_of(ready: Predictor, asked: str) -> Units:
+    """Find what a name stands for.
+
+    Args:
+        ready: The model.
+        asked: A layer, a value, or "logits", each also with a channel: "conv_2:5".
+
+    Raises:
+        UnknownLayerError: There is no such layer or value.
+    """
+    model = ready.model
+    if not _is_value(model, asked):
+        if asked == LOGITS:
+            return Units(LOGITS, ready.scores.before(model.graph))
+        name, colon, channel = asked.rpartition(":")
+        if colon and channel.isdecimal():
+            found = units_of(ready, name)
+            return Units(found.asked, found.value, found.before, int(channel))
+    value = value_name(model, asked)
+    maker = model.graph.producers.get(value)
+    if maker is None or maker.domain or maker.op_type not in _SQUASHING:
+        return Units(asked, value)
+    before = maker.inputs[0]
+    return Units(LOGITS if before == _logits(ready) else asked, before, maker.op_type)
+
+
+def prepared(
+    model: Model,
+    asked: str,
+    preprocess: Preprocess | Fields | None,
+    labels: GivenLabels | None = None,
+    time_limit: float | None = None,
+) -> Predictor:
+    """Make a model ready for pictures; a layer can be asked for in models that give no class scores, too.
+
+    Raises:
+        UnknownLayerError: There is no such layer or value.
+        OptionError: Classes are asked for, and no output holds their scores; or an option makes no sense.
+        ImageError: The model takes no pictures.
+    """
+    from inspector.predictor import Predictor
+
+    name, output = asked, None
+    if not _is_value(model, asked):
+        head, colon, channel = asked.rpartition(":")
+        name = head if colon and channel.isdecimal() else asked
+    if name != LOGITS or _is_value(model, name):
+        output = value_name(model, name)
+    return Predictor(model, preprocess=preprocess, labels=labels, output=output, time_limit=time_limit)
+
+
+def class_number(ready: Predictor, name: str | int) -> int:
+    """Find the number of a class, given by its name or number.
+
+    Raises:
+        OptionError: There is no such class.
+    """
+    text, path = str(name), ready.model.path
+    names = () if ready.names is None else ready.names.names
+    if text in names:
+        return names.index(text)
+    if not text.isdecimal():
+        known = ", ".join(names[:8]) or "numbers, for it declares no labels"
+        raise OptionError(f"{path}: there is no class {text!r}; there are {known}", "--class 0")
+    if ready.scores.classes is not None and int(text) >= ready.scores.classes:
+        raise OptionError(
+            f"{path}: there is no class {text}; there are 0 to {ready.scores.classes - 1}", "--class 0"
+        )
+    return int(text)
+
+
+def class_names(ready: Predictor, units: Units, chosen: Sequence[int]) -> tuple[str, ...]:
+    """The names of units that are classes; none where they are not, or have no names."""
+    names = ready.names if units.are_logits else None
+    if names is None or max(chosen, default=0) >= len(names.names):
+        return ()
+    return tuple(names[number] for number in chosen)
+
+
+def _is_value(model: Model, name: str) -> bool:
+    return name in model.graph.producers or any(layer.name == name for layer in model.layers)
+
+
+def value_name(model: Model, layer: str) -> str:
+    """The value that a layer gives; or the value of that name.
+
+    Raises:
+        UnknownLayerError: There is neither.
+    """
+    try:
+        return model.layers.get(layer).output
+    except UnknownLayerError:
+        if layer in model.graph.producers:
+            return layer
+        raise
+
+
+def no_units(model: Model, asked: str, shape: tuple[int, ...]) -> OptionError:
+    """The error for a value of which nobody knows what its axes are."""
+    return OptionError(
+        f"{model.path}: {quoted(asked)}: its value has the shape {list(shape)}, and no operator says what "
+        "its axes are; expected feature maps or one number a unit",
+        f"Name a layer that has some: inspector layers {model.path}",
+    )
+
+
+def _logits(ready: Predictor) -> str:
+    """The value before the model's own softmax or sigmoid; empty where its scores cannot be told."""
+    try:
+        return ready.scores.before(ready.model.graph)
+    except OptionError:
+        return ""

@@ -1,0 +1,9 @@
+"""A conversion of an exported program that went wrong in a kernel is caught, and its layer named."""
+
+import pytest
+from mutations import a_mirrored_kernel_is_caught
+
+
+@pytest.mark.parametrize("name", ["float-cnn.pt2"])
+def test_kernels_turned_around_are_caught_by_convert_and_by_verify(name, torch_zoo, tmp_path, monkeypatch):
+    a_mirrored_kernel_is_caught(torch_zoo / name, tmp_path, monkeypatch)

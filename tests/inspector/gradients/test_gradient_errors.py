@@ -1,0 +1,173 @@
+"""Every refusal of a gradient, by its whole message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from inspector.errors import GradientError, ModelError, UnknownLayerError
+from inspector.gradients import backward
+
+FREE = (
+    "What needs no gradient still works: occlusion, RISE, Score-CAM, Eigen-CAM, ablation-CAM, KernelSHAP "
+    "and LIME."
+)
+
+
+def network(*nodes: NodeProto, shape: tuple[str | int, ...] = ("N", 4), dtype: int = 1) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        list(nodes),
+        "net",
+        [helper.make_tensor_value_info("x", dtype, shape)],
+        [helper.make_empty_tensor_value_info(nodes[-1].output[0])],
+        [numpy_helper.from_array(np.ones(4, np.float32), "ones")],
+    )
+    imports = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=9)
+
+
+def refused(model: onnx.ModelProto | Path, **asked: object) -> GradientError:
+    with pytest.raises(GradientError) as caught:
+        backward(model, **asked)  # type: ignore[arg-type]
+    return caught.value
+
+
+def test_an_operator_without_a_rule_is_named_with_its_version_node_and_layer(tmp_path: Path) -> None:
+    node = helper.make_node("Det", ["x"], ["y"], name="volume")
+    node.metadata_props.add(key="inspector.layer", value="last")
+    path = tmp_path / "net.onnx"
+    onnx.save(network(node, shape=("N", 2, 2)), path)
+    error = refused(path, of="y")
+    assert error.message == (
+        f"{path}: the node 'volume' (Det, version 11) of layer 'last' has no derivative rule"
+    )
+    assert error.hint == FREE
+
+
+def test_an_operator_of_another_domain_is_named_with_it() -> None:
+    node = helper.make_node("BiasGelu", ["x", "ones"], ["y"], name="act", domain="com.microsoft")
+    assert refused(network(node), of="y").message == (
+        "the model in memory: the node 'act' (com.microsoft.BiasGelu, version 1) of layer 'act' has no "
+        "derivative rule"
+    )
+
+
+def test_a_branch_is_refused_unless_it_lies_off_the_way() -> None:
+    same = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["inner"])],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("inner", TensorProto.FLOAT, None)],
+    )
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["total"], keepdims=0),
+        helper.make_node("Cast", ["total"], ["flag"], to=TensorProto.BOOL),
+        helper.make_node("If", ["flag"], ["z"], name="choice", then_branch=same, else_branch=same),
+        helper.make_node("Relu", ["x"], ["y"]),
+        helper.make_node("Add", ["y", "z"], ["both"]),
+    ]
+    model = network(*nodes)
+    assert [each.name for each in backward(model, of="y").graph.output] == ["y", "gradient/x"]
+    assert "(If, version 16) of layer 'choice'" in refused(model, of="both").message
+
+
+def test_values_that_no_gradient_reaches_are_named() -> None:
+    nodes = [helper.make_node("Floor", ["x"], ["f"]), helper.make_node("Relu", ["f"], ["y"])]
+    assert refused(network(*nodes), of="y").message == (
+        "the model in memory: no gradient flows from 'y' to 'x'; expected a way of differentiable operators "
+        "between them"
+    )
+
+
+def test_integers_have_no_gradient() -> None:
+    node = helper.make_node("ArgMax", ["x"], ["y"], axis=1)
+    assert refused(network(node), of="y").message == (
+        "the model in memory: the value 'y' holds int64; expected floats, which alone have a gradient"
+    )
+
+
+def test_a_network_without_float_inputs_needs_a_value_to_start_from() -> None:
+    node = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)
+    assert refused(network(node, dtype=TensorProto.INT64), of="y").message == (
+        "the model in memory: has no input of floats; expected one to differentiate with respect to"
+    )
+
+
+def test_free_axes_must_be_given_a_size() -> None:
+    model = network(helper.make_node("Relu", ["x"], ["y"]), shape=("N", "L"))
+    error = refused(model, of="y")
+    assert error.message == (
+        "the model in memory: the input 'x' has the shape (?, ?), of which only the first axis may stay free "
+        "in a gradient graph; expected a size for every other"
+    )
+    assert error.hint == "Give them: backward(model, ..., input_shape={'x': (1, ...)})"
+    shape = backward(model, of="y", input_shape=(1, 7)).graph.input[0].type.tensor_type.shape
+    assert [each.dim_param or each.dim_value for each in shape.dim] == ["N", 7]
+
+
+def test_a_given_shape_must_fit_and_its_input_exist() -> None:
+    model = network(helper.make_node("Relu", ["x"], ["y"]))
+    assert refused(model, of="y", input_shape=(1, 5)).message == (
+        "the model in memory: the input 'x' takes the shape (?, 4); given (1, 5)"
+    )
+    assert refused(model, of="y", input_shape={"z": (1, 4)}).message == (
+        "the model in memory: has no input 'z' to give a shape; expected 'x'"
+    )
+
+
+def test_unknown_names_channels_and_logits_are_refused() -> None:
+    model = network(helper.make_node("Relu", ["x"], ["y"]))
+    with pytest.raises(UnknownLayerError) as caught:
+        backward(model, of="why")
+    assert caught.value.message == "the model in memory has no layer 'why'; nearest: y"
+    assert refused(model, of="y:4").message == (
+        "the model in memory: the value 'y' has no channel 4; expected 0 to 3"
+    )
+    assert refused(model, of="logits").message == (
+        "the model in memory: its output 'y' does not end with a softmax or sigmoid, so that there are no "
+        "logits to be found"
+    )
+
+
+def test_a_value_of_one_axis_has_no_channels() -> None:
+    model = network(helper.make_node("ReduceSum", ["x"], ["y"], keepdims=0))
+    assert refused(model, of="y:0").message == (
+        "the model in memory: the value 'y' has no channels; expected one of at least two axes"
+    )
+
+
+def test_a_shape_that_numbers_decide_is_refused() -> None:
+    model = network(
+        helper.make_node("ReduceMax", ["x"], ["m"], keepdims=0),
+        helper.make_node("Cast", ["m"], ["n"], to=TensorProto.INT64),
+        helper.make_node("Reshape", ["n", "minus"], ["size"]),
+        helper.make_node("Reshape", ["x", "size"], ["y"]),
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), "minus"))
+    assert refused(model, of="y").message == (
+        "the model in memory: the shape of the value 'y' depends on the numbers that the network is given; "
+        "expected one that its inputs' shapes decide"
+    )
+
+
+def test_a_reshape_to_another_number_of_elements_is_an_error_of_the_model() -> None:
+    model = network(helper.make_node("Reshape", ["x", "shape"], ["y"]), shape=(1, 4))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([5], np.int64), "shape"))
+    with pytest.raises(ModelError) as caught:
+        backward(model, of="y")
+    assert caught.value.message == (
+        "the model in memory: the Reshape that makes 'y' is to another number of elements than it is given"
+    )
+
+
+def test_an_unknown_operator_is_named_though_it_leaves_the_shape_behind_it_unknown() -> None:
+    unknown = helper.make_node("QGemm", ["x"], ["q"], name="quantised", domain="com.microsoft")
+    model = network(unknown, helper.make_node("Relu", ["q"], ["y"]))
+    assert refused(model, of="y").message == (
+        "the model in memory: the node 'quantised' (com.microsoft.QGemm, version 1) of layer 'quantised' "
+        "has no derivative rule"
+    )
