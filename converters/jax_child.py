@@ -131,13 +131,19 @@ def _network(target: str) -> _Network:
         # Dropout and batch normalization of flax.nnx know by themselves whether they train.
         found.eval()
     held: dict[str, Any] = {}
+    function = found
     if code_child.is_of(found, "flax.nnx", "Module"):
         from flax import nnx
 
         held = nnx.to_pure_dict(nnx.state(found))
+
+        def function(*arrays: Any) -> Any:
+            # A copy made while it is traced: scans and counters of random numbers change what they belong to.
+            return nnx.clone(found)(*arrays)
+
     elif not jax.tree_util.all_leaves([found]):
         held = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(found)}
-    return _Network(found, _parameters(type(found).__call__)[1:], _flat(held), False)
+    return _Network(function, _parameters(type(found).__call__)[1:], _flat(held), False)
 
 
 def _parameters(function: Any) -> tuple[str, ...]:

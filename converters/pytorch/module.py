@@ -56,6 +56,12 @@ def traced(origin: Origin) -> ExportedProgram:
                 f"{origin.name}: its code fixes an axis that is to be free: {_specialized(words)}",
                 "Give that axis a number in --input-shape.",
             ) from error
+        if "PackedParams" in words:
+            raise UnsupportedError(
+                f"{origin.name}: holds weights that PyTorch packed for its quantised operators, which "
+                "torch.export does not take",
+                "Script it: torch.jit.script(network).save('network.pt'), and convert that.",
+            ) from error
         reason = (words.strip().splitlines() or [""])[0]
         raise UnsupportedError(
             f"{origin.name}: torch.export cannot make one graph of it: {type(error).__name__}: {reason}",
