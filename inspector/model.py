@@ -237,6 +237,23 @@ class Model:
 
         return Gradient(self, of, wrt, rules=rules or RULES, input_shape=input_shape, outputs=outputs)
 
+    def export(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        gradient: str,
+        wrt: str | Sequence[str] | None = None,
+        outputs: Sequence[str] = (),
+        input_shape: InputShape | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write the model with its gradient to one file; see `inspector.export.export`."""
+        from inspector.export import export
+
+        return export(
+            self, out, gradient=gradient, wrt=wrt, outputs=outputs, input_shape=input_shape, force=force
+        )
+
     def visualize(
         self,
         layer: str = "",

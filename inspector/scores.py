@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["softmax", "log-softmax", "sigmoid", "logits"]
 
-_PASSING = frozenset(
-    ["Identity", "Cast", "CastLike", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Dropout"]
-).union(["DequantizeLinear", "QuantizeLinear"])
+_SHAPING = frozenset(["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Dropout"])
+_PASSING = _SHAPING.union(["Cast", "CastLike", "DequantizeLinear", "QuantizeLinear"])
 _KINDS: dict[str, Kind] = {
     "Softmax": "softmax",
     "QLinearSoftmax": "softmax",
@@ -130,7 +129,7 @@ def find_scores(file: OnnxFile, output: str | None = None) -> Scores:
             )
         declared = next((value.shape for value in graph.outputs if value.name == output), None)
         return _scores(file, output, declared)
-    found = [value for value in graph.outputs if _may_be_scores(value)]
+    found = [value for value in graph.outputs if _may_be_scores(graph, value)]
     several = [value for value in found if (_classes(value.shape) or 0) > 1]
     chosen = next(iter(several or found), None)
     if chosen is None:
@@ -146,6 +145,7 @@ def find_scores(file: OnnxFile, output: str | None = None) -> Scores:
 def _scores(file: OnnxFile, output: str, shape: tuple[Dimension, ...] | None) -> Scores:
     kind, maker = _trace(file, output)
     classes = _classes(shape)
+    output = _unquantized(file.graph, output)
     return Scores(output, kind, maker, 2 if classes == 1 and kind == "sigmoid" else classes, str(file.path))
 
 
@@ -182,8 +182,21 @@ def _is_written_out_softmax(node: Node, producer: Callable[[str], Node | None]) 
     )
 
 
-def _may_be_scores(value: Value) -> bool:
-    if value.dtype is not None and value.dtype.numpy.kind not in "f":
+def _unquantized(graph: Graph, name: str) -> str:
+    """The floats that an integer output stands for, where quantization is all that makes them integers."""
+    seen = name
+    while (node := graph.producers.get(seen)) is not None and node.inputs:
+        if node.op_type == "QuantizeLinear":
+            return node.inputs[0]
+        if node.op_type not in _SHAPING:
+            break
+        seen = node.inputs[0]
+    return name
+
+
+def _may_be_scores(graph: Graph, value: Value) -> bool:
+    integers = value.dtype is not None and value.dtype.numpy.kind not in "f"
+    if integers and _unquantized(graph, value.name) == value.name:
         return False
     shape = value.shape
     return shape is None or (

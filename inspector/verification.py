@@ -176,14 +176,16 @@ class _Reader:
         size = layout.batch or (_BATCH if "N" in layout.axes else 1)
         listed = list_pictures(self._images)
         ready = (each for item in listed.items if (each := self._tensor(item)) is not None)
+        read = False
         for _, group in groupby(ready, lambda each: each[1].shape):
             while part := list(islice(group, size)):
+                read = True
                 arrays = [array for _, array in part]
                 # A model of a fixed batch gets the last picture again until the batch is full.
                 arrays += [arrays[-1]] * ((layout.batch or len(part)) - len(part))
                 together = np.concatenate(arrays) if "N" in layout.axes else arrays[0]
                 yield Pictures(tuple(name for name, _ in part), {inputs[0].name: together})
-        if listed.single and self.failures:
+        if not read and len(self.failures) == 1:
             raise self.failures[0].error
 
     def _tensor(self, item: Named) -> tuple[str, NDArray[np.generic]] | None:

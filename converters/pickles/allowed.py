@@ -106,7 +106,7 @@ def check_global(name: str, where: str, allowed: Collection[str]) -> None:
         raise UnsupportedError(
             f"{where}: holds a whole network as Python objects (`{shown}`), and loading one runs its code; "
             "expected a state_dict: tensors by name",
-            _STATE_DICT,
+            f"For its kernels: {_STATE_DICT} To convert the network, there: torch.export.save.",
         )
     raise UnsupportedError(
         f"{where}: its pickle asks for `{shown}`, which is none of the functions that rebuild tensors, "

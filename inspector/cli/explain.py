@@ -93,6 +93,9 @@ def explain(
         bool, typer.Option("--trust/--no-trust", help="Whether each heatmap is tested on the spot.")
     ] = True,
     seed: Annotated[int, typer.Option(help="Of what is drawn by chance.")] = 0,
+    scores: Annotated[
+        str | None, typer.Option(help="The model's output that holds the scores.", show_default="found")
+    ] = None,
     listing: Annotated[
         bool,
         typer.Option(
@@ -146,7 +149,7 @@ def explain(
         check_suffix(path.suffix.lower())
         check_output(path, force=force)
     fields = options.preprocess_fields(channels, range, mean, std, resize)
-    ready = Predictor(load(model), preprocess=fields or None, labels=labels)
+    ready = Predictor(load(model), preprocess=fields or None, labels=labels, output=scores)
     explainer = Explainer(
         Runner(ready),
         tuple(find(name) for name in methods or DEFAULT_METHODS),

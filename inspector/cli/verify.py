@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,7 +91,7 @@ def verify(
         output.json(done.to_dict())
     elif not quiet:
         _show(done.certificate)
-    _leave(model, done.certificate, bool(done.failures))
+    _leave(source, model, done.certificate, bool(done.failures))
 
 
 def _show(certificate: Certificate) -> None:
@@ -113,14 +114,16 @@ def _mark(item: Difference) -> str:
     return "" if item.equal else "← differs"
 
 
-def _leave(model: Path, certificate: Certificate, failed: bool) -> None:
+def _leave(source: Path, model: Path, certificate: Certificate, failed: bool) -> None:
     """Exit as the verdict and the pictures say."""
     differing = certificate.first_difference
     if differing is not None:
+        apart = f"by {differing.max_abs:.3g}, allowed {differing.allowed:.3g}"
+        if not isfinite(differing.max_abs):
+            apart = "another shape, or numbers that are not finite"
         output.error(
-            f"{model}: differs from {certificate.source}, first at {differing.name}: "
-            f"by {differing.max_abs:.3g}, allowed {differing.allowed:.3g}",
-            f"inspector convert {certificate.source} makes a model anew.",
+            f"{model}: differs from {certificate.source}, first at {differing.name}: {apart}",
+            f"inspector convert {source} makes a model anew.",
         )
         raise typer.Exit(DIFFERENT)
     if failed:

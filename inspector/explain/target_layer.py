@@ -10,7 +10,10 @@ from inspector.errors import OptionError, UnknownLayerError
 from inspector.onnxfile.source import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from inspector.model import Model
+    from inspector.onnxfile.graph import Dimension
 
 _LEARNED = ("Conv", "ConvTranspose", "QLinearConv", "ConvInteger")
 
@@ -46,6 +49,8 @@ def target_layer(model: Model, start: str, end: str, asked: str = "") -> TargetL
     if asked:
         return _given(model, asked)
     needed = _before(model, end)
+    # A dense layer written as a convolution has maps of one position: they show nothing of a picture.
+    single: TargetLayer | None = None
     for layer in reversed(model.layers.all):
         makers = [node for node in layer.nodes if node.op_type in _LEARNED]
         if not makers or not any(name in needed for node in makers for name in node.outputs):
@@ -53,10 +58,24 @@ def target_layer(model: Model, start: str, end: str, asked: str = "") -> TargetL
         for value in (layer.output, *(name for node in reversed(layer.nodes) for name in node.outputs)):
             axes = axes_of(model.graph, value, 4) if value in needed else None
             if axes and {"C", "H", "W"} <= set(axes):
-                return TargetLayer(layer.name, value, axes)
+                found = TargetLayer(layer.name, value, axes)
+                if not _single(layer.shape, axes):
+                    return found
+                single = single or found
+                break
+    if single is not None:
+        return single
     raise OptionError(
         f"{model.path}: no convolution leads to {quoted(end)}; a class activation map needs feature maps",
         "Name a layer with --layer, or use another method: -m gradient, -m rise",
+    )
+
+
+def _single(shape: Sequence[Dimension] | None, axes: str) -> bool:
+    return (
+        shape is not None
+        and len(shape) == len(axes)
+        and shape[axes.index("H")] == shape[axes.index("W")] == 1
     )
 
 

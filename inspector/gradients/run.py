@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.choices import TIME_LIMIT
-from inspector.errors import GradientError
+from inspector.errors import GradientError, RunError
 from inspector.gradients.assembly import RECORD
 from inspector.gradients.backward import AnyModel, backward
 from inspector.gradients.input_shapes import InputShape
 from inspector.gradients.registry import Rules
 from inspector.gradients.rules import RULES
+from inspector.layout import show
 
 if TYPE_CHECKING:
     from inspector.session import Session
@@ -90,6 +91,10 @@ class Gradient:
         self.graph = open_bytes(proto.SerializeToString(), f"the gradient of {record['model']}")
         self._session = Session(self.graph, threads=threads, time_limit=time_limit)
 
+    def __repr__(self) -> str:
+        """What is differentiated by what."""
+        return f"Gradient(of={self.target!r}, wrt={self.wrt!r}, {self.graph.path})"
+
     @property
     def session(self) -> Session:
         """What runs the graph."""
@@ -127,6 +132,20 @@ class Gradient:
             RunError: The feeds or the seed do not fit, or onnxruntime cannot run the graph.
         """
         names = dict.fromkeys((self._gradient, *self._values.values()))
+        self._check_seed(feeds, seed)
         found = self._session.run({**feeds, self._seed: seed}, tuple(names))
         results = {asked: found[name] for asked, name in self._values.items()}
         return {GRADIENT: found[self._gradient], **results}  # type: ignore[dict-item]
+
+    def _check_seed(self, feeds: Mapping[str, NDArray[np.generic]], seed: NDArray[np.generic]) -> None:
+        """A seed for another batch would be broadcast, or noticed by some node in the middle of the graph."""
+        axes = {value.name: value.shape[0] for value in self._session.inputs if value.shape}
+        given = np.shape(seed)
+        for name, array in feeds.items():
+            batch = np.shape(array)[:1]
+            if batch and batch != given[:1] and axes.get(name) == axes.get(self._seed) == "N":
+                raise RunError(
+                    f"{self.graph.path}: the seed has the shape {show(given)} for a batch of {batch[0]}; "
+                    f"expected {show(self.seed_shape(batch[0]))}",
+                    f"gradient.seed_shape({batch[0]}) tells it.",
+                )

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 LOGITS = "logits"
 _SQUASHING = ("Softmax", "LogSoftmax", "Sigmoid")
-# Operators that hand on every number as it is.
-_PASSING = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast")
+# Operators that hand on every number as it is, or rounded.
+_SHAPING = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout")
+_PASSING = (*_SHAPING, "Cast", "QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(frozen=True)
@@ -122,5 +123,5 @@ def _logits(forward: Forward, outputs: tuple[str, ...]) -> str:
     raise GradientError(
         f"{forward.where}: its output {outputs[0]!r} does not end with a softmax or sigmoid, so that there "
         "are no logits to be found",
-        f"Ask for the output itself: of={outputs[0]!r}",
+        f"Ask for the output itself: of={outputs[0]!r}, or --gradient {outputs[0]}",
     )

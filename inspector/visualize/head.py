@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.axes import axes_of
-from inspector.errors import ImageError
+from inspector.errors import ImageError, OptionError
 from inspector.gradients.kinds import reads
+from inspector.onnxfile.source import quoted
 from inspector.receptive_field import receptive_field
 from inspector.visualize.pixels import Floats, Pixels
 from inspector.visualize.unit import Units, no_units
@@ -86,7 +87,7 @@ def head_of(ready: Predictor, units: Units, pixels: Pixels) -> Head:
         pixels: How pixels become the input.
 
     Raises:
-        OptionError: Nobody knows what the value's axes are.
+        OptionError: Nobody knows what the value's axes are, or it holds no floats.
         ImageError: The model has no batch axis.
         RunError: The model cannot be run.
     """
@@ -96,6 +97,12 @@ def head_of(ready: Predictor, units: Units, pixels: Pixels) -> Head:
     found = model.session(time_limit=ready.time_limit).run(
         {ready.input.name: probe}, [units.value, *([start] if start else [])]
     )
+    if found[units.value].dtype.kind != "f":
+        raise OptionError(
+            f"{model.path}: {quoted(units.asked)} holds {found[units.value].dtype}; expected floats, which "
+            "alone can be climbed by their gradient",
+            f"inspector activations {model.path} PICTURE -l {units.asked} needs none.",
+        )
     array = found[units.value].astype(np.float32)
     axes = axes_of(graph, units.value, array.ndim)
     if axes is None or not {"N", "C"} <= set(axes) or "D" in axes:

@@ -43,7 +43,7 @@ def test_a_difference_names_the_first_layer_and_exits_with_1(inspector, net, con
     said = inspector("verify", net, converted)
     assert said.code == 1
     assert said.err.startswith(f"error: {converted}: differs from net.onnx, first at conv_1: by ")
-    assert "inspector convert net.onnx makes a model anew." in said.err
+    assert f"inspector convert {net} makes a model anew." in said.err
     assert [line.endswith("← differs") for line in said.out.splitlines()[1:4]] == [True, True, True]
     assert said.out.splitlines()[-1].startswith("NOT EQUAL, compared with ")
 
@@ -109,3 +109,21 @@ def test_layers_that_the_model_no_longer_holds_are_listed(inspector, zoo, monkey
     said = inspector("verify", zoo / "notebook", "n.onnx")
     assert said.code == 0
     assert "without a value of their own in the model: conv_1" in said.out.splitlines()
+
+
+def test_an_output_of_another_shape_is_called_that(inspector, net, converted):
+    model = onnx.load(converted)
+    model.graph.node.add(op_type="Concat", input=["y", "y"], output=["twice"]).attribute.add(
+        name="axis", i=1, type=onnx.AttributeProto.INT
+    )
+    model.graph.output[0].name = "twice"
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    onnx.save(model, converted)
+    said = inspector("verify", net, converted)
+    assert said.code == 1
+    assert "differs from net.onnx, first at scores: another shape, or numbers that are not" in said.err
+
+
+def test_a_folder_of_pictures_that_is_not_there_is_named(inspector, net, converted):
+    said = inspector("verify", net, converted, "--images", "nowhere")
+    assert (said.code, said.err) == (1, "error: nowhere: no such file; expected a picture\n")

@@ -119,6 +119,10 @@ def test_a_whole_network_is_refused_with_what_to_save_instead() -> None:
         "net.pth: holds a whole network as Python objects (`torch.nn.modules.conv.Conv2d`), and loading one "
         "runs its code; expected a state_dict: tensors by name"
     )
+    assert caught.value.hint == (
+        "For its kernels: torch.save(model.state_dict(), PATH) in the program that has the network's code. "
+        "To convert the network, there: torch.export.save."
+    )
 
 
 def test_what_is_allowed_can_be_widened_by_name_and_by_module() -> None:

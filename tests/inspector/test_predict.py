@@ -344,6 +344,54 @@ def test_a_model_without_class_scores_says_what_it_has(net: Net) -> None:
     )
 
 
+def quantized_softmax(path: Path, tail: Sequence[NodeProto]) -> Model:
+    """A grey picture times weights, a softmax in steps of 1/256, then what shapes it."""
+    nodes = [
+        helper.make_node("Reshape", ["x", "flat"], ["f"]),
+        helper.make_node("MatMul", ["f", "w"], ["z"]),
+        helper.make_node("Softmax", ["z"], ["p"]),
+        helper.make_node("QuantizeLinear", ["p", "step", "zero"], ["q" if tail else "y"]),
+        *tail,
+    ]
+    values: dict[str, np.ndarray[Any, Any]] = {
+        "w": WEIGHTS,
+        "flat": np.array([-1, len(WEIGHTS)]),
+        "form": np.array([-1, 3]),
+        "step": np.array(1 / 256, np.float32),
+        "zero": np.array(0, np.uint8),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("N", SIDE, SIDE, 1))],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, ("N", 3))],
+        [numpy_helper.from_array(value, key) for key, value in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, DECLARED)
+    path.write_bytes(model.SerializeToString())
+    return load(path)
+
+
+@pytest.mark.parametrize("tail", [[], [helper.make_node("Reshape", ["q", "form"], ["y"])]])
+@pytest.mark.parametrize("output", [None, "y"])
+def test_a_quantized_output_gives_probabilities_and_not_steps(
+    tmp_path: Path, tail: list[NodeProto], output: str | None
+) -> None:
+    picture = pictures(1)[0]
+    found = quantized_softmax(tmp_path / "q.onnx", tail).predict(picture, output=output)[0]
+    assert np.allclose(all_scores(found), expected(picture), atol=1e-6)
+
+
+def test_integers_that_no_quantization_makes_are_no_scores(tmp_path: Path) -> None:
+    model = quantized_softmax(tmp_path / "q.onnx", [helper.make_node("Abs", ["q"], ["y"])])
+    with pytest.raises(OptionError) as caught:
+        model.predict(pictures(1))
+    assert caught.value.message == (
+        f"{model.path}: no output looks like class scores (batch, classes): 'y' (N, 3)"
+    )
+
+
 def test_an_unknown_output_is_named(net: Net) -> None:
     model = net()
     with pytest.raises(UnknownLayerError) as caught:

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from inspector.errors import GradientError, ModelError, UnknownLayerError
-from inspector.gradients import backward
+from inspector.errors import GradientError, ModelError, RunError, UnknownLayerError
+from inspector.gradients import Gradient, backward
 
 FREE = (
     "What needs no gradient still works: occlusion, RISE, Score-CAM, Eigen-CAM, ablation-CAM, KernelSHAP "
@@ -171,3 +171,33 @@ def test_an_unknown_operator_is_named_though_it_leaves_the_shape_behind_it_unkno
         "the model in memory: the node 'quantised' (com.microsoft.QGemm, version 1) of layer 'quantised' "
         "has no derivative rule"
     )
+
+
+def test_a_seed_for_another_batch_is_refused_by_the_shape_that_it_should_have() -> None:
+    gradient = Gradient(network(helper.make_node("Relu", ["x"], ["y"])), of="y")
+    for count in (1, 2):
+        with pytest.raises(RunError) as caught:
+            gradient.run({"x": np.ones((3, 4), np.float32)}, np.ones((count, 4), np.float32))
+        assert caught.value.message == (
+            f"the gradient of the model in memory: the seed has the shape ({count}, 4) for a batch of 3; "
+            "expected (3, 4)"
+        )
+        assert caught.value.hint == "gradient.seed_shape(3) tells it."
+
+
+def test_the_logits_before_a_quantized_softmax_are_found() -> None:
+    one = numpy_helper.from_array(np.array(1 / 256, np.float32), "scale")
+    zero = numpy_helper.from_array(np.array(0, np.uint8), "zero")
+    model = network(
+        helper.make_node("Mul", ["x", "ones"], ["logit"]),
+        helper.make_node("Softmax", ["logit"], ["p"]),
+        helper.make_node("QuantizeLinear", ["p", "scale", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
+    )
+    model.graph.initializer.extend([one, zero])
+    assert Gradient(model, of="logits").target == "logit"
+
+
+def test_a_model_without_logits_says_how_to_ask_for_its_output() -> None:
+    error = refused(network(helper.make_node("Relu", ["x"], ["y"])), of="logits")
+    assert error.hint == "Ask for the output itself: of='y', or --gradient y"

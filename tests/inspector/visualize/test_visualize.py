@@ -424,3 +424,19 @@ def test_where_the_first_climb_does_no_better_than_chance_another_begins_with_wh
     assert found.activations[0, 0] > found.random[0] > 0
     assert (found.pictures > 240).all()
     assert found.beaten == ()
+
+
+def test_integers_are_refused_with_a_command_that_shows_them(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="conv", pads=[2, 2, 2, 2]),
+        helper.make_node("QuantizeLinear", ["c", "step", "zero"], ["q"], name="steps"),
+        helper.make_node("DequantizeLinear", ["q", "step", "zero"], ["y"], name="back"),
+    ]
+    weights = {"w": EDGE[None, None], "step": np.float32(0.1), "zero": np.uint8(0)}
+    model = saved(tmp_path, nodes, weights)
+    with pytest.raises(OptionError) as caught:
+        model.visualize("q")
+    assert caught.value.message == (
+        f"{model.path}: 'q' holds uint8; expected floats, which alone can be climbed by their gradient"
+    )
+    assert caught.value.hint == f"inspector activations {model.path} PICTURE -l q needs none."
