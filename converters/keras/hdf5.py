@@ -39,7 +39,8 @@ def opened(file: Path | IO[bytes], where: str, *, checked: bool = False) -> Iter
         import h5py
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"{where}: reading an HDF5 file needs h5py, not installed here", "pip install h5py"
+            f"{where}: reading an HDF5 file needs h5py, not installed here",
+            "pip install 'onnx-inspector[keras]', or for its kernels alone: pip install h5py",
         ) from error
     try:
         with h5py.File(file, "r") as root:

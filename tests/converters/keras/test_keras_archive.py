@@ -232,7 +232,7 @@ def test_h5py_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
     error = refusal(tmp_path / "net.h5")
     assert isinstance(error, MissingExtraError)
     assert error.message == f"{tmp_path / 'net.h5'}: reading an HDF5 file needs h5py, not installed here"
-    assert error.hint == "pip install h5py"
+    assert error.hint == "pip install 'onnx-inspector[keras]', or for its kernels alone: pip install h5py"
 
 
 def opening(path, **choices) -> InspectorError:
