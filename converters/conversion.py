@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -76,26 +77,29 @@ def convert(
     check_not_input(out, _family(source))
     progress("reading the source")
     known = recognise(source)
-    with known.open(source, request) as opened, replacing(out, force=force) as temporary:
+    with known.open(source, request) as opened:
         progress("writing the model")
         stored = metadata(opened)
         written = opened.write()
         passed = gate.check_nodes(written.model.nodes, str(source))
         _drop_metadata(written.model.nodes, stored)
-        written.model.write(temporary)
-        passed += gate.check_file(temporary)
-        runtime = Runtime(temporary)
-        trials = standard_trials()
-        passed += gate.check_answers(runtime, [feeds(opened, written, trial) for trial in trials])
-        given = answers(opened, written, runtime) if request.verify else []
-        # Windows renames no file that is open; and the session holds a copy of the weights.
-        del runtime
-        certificate = certified(source.name, opened, written, passed, request)
-        if request.verify:
-            progress("comparing with the source")
-            certificate = compared(certificate, compare(opened, written, given), opened.reference)
-        append_metadata(temporary, {**stored, METADATA_KEY: certificate.to_json()})
-        _refuse_if_different(certificate)
+        # A library that is interrupted while it is imported may crash; here nothing would be left behind.
+        importlib.import_module("onnxruntime")
+        with replacing(out, force=force) as temporary:
+            written.model.write(temporary)
+            passed += gate.check_file(temporary)
+            runtime = Runtime(temporary)
+            trials = standard_trials()
+            passed += gate.check_answers(runtime, [feeds(opened, written, trial) for trial in trials])
+            given = answers(opened, written, runtime) if request.verify else []
+            # Windows renames no file that is open; and the session holds a copy of the weights.
+            del runtime
+            certificate = certified(source.name, opened, written, passed, request)
+            if request.verify:
+                progress("comparing with the source")
+                certificate = compared(certificate, compare(opened, written, given), opened.reference)
+            append_metadata(temporary, {**stored, METADATA_KEY: certificate.to_json()})
+            _refuse_if_different(certificate)
     return Conversion(out, certificate)
 
 
