@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.files import replacing
+from inspector import saving
 from inspector.choices import Order, Scale
 from inspector.errors import OptionError
 from inspector.overlay import enlarged, overlays
@@ -182,21 +181,10 @@ class Activations:
         """
         path = Path(path)
         suffix = path.suffix.lower()
-        if suffix not in SUFFIXES:
-            found = suffix or "a file without suffix"
-            raise OptionError(
-                f"cannot write activations as {found}; expected {', '.join(SUFFIXES)}", "-o activations.png"
-            )
-        if suffix == ".npy":
-            file = io.BytesIO()
-            np.save(file, self.maps, allow_pickle=False)
-            contents = file.getvalue()
-        else:
-            picture = self.picture(**options)
-            contents = picture.png() if suffix == ".png" else picture.svg().encode()
-        with replacing(path, force=force) as temporary:
-            temporary.write_bytes(contents)
-        return path
+        saving.check_suffix(suffix, SUFFIXES, "activations", "activations.png")
+        npy = suffix == ".npy"
+        contents = saving.npy(self.maps) if npy else saving.drawn(self.picture(**options), suffix)
+        return saving.write(path, contents, force=force)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the numbers of the maps, as JSON can hold it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.files import replacing
+from inspector import saving
 from inspector.errors import OptionError
 from inspector.exemplars.card import cards
 from inspector.exemplars.gallery import Exemplar
@@ -168,13 +167,9 @@ class Exemplars:
         check_suffix(path)
         suffix = path.suffix.lower()
         if suffix == ".json":
-            contents = (json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n").encode()
-        else:
-            picture = self.picture(**options)
-            contents = picture.png() if suffix == ".png" else picture.svg().encode()
-        with replacing(path, force=force) as temporary:
-            temporary.write_bytes(contents)
-        return path
+            return saving.write(path, saving.json_text(self.to_dict()), force=force)
+        contents = saving.drawn(self.picture(**options), suffix)
+        return saving.write(path, contents, force=force)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the pixels, as JSON can hold it."""
@@ -212,11 +207,7 @@ def check_suffix(path: Path) -> None:
     Raises:
         OptionError: The suffix is another.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        found = path.suffix.lower() or "a file without suffix"
-        raise OptionError(
-            f"cannot write exemplars as {found}; expected {', '.join(SUFFIXES)}", "-o exemplars.png"
-        )
+    saving.check_suffix(path.suffix.lower(), SUFFIXES, "exemplars", "exemplars.png")
 
 
 def _record(exemplar: Exemplar) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.files import replacing
+from inspector import saving
 from inspector.errors import OptionError
 from inspector.explain.picture import draw
 from inspector.explain.trust import Trust, summary
@@ -33,11 +31,7 @@ def check_suffix(suffix: str) -> None:
     Raises:
         OptionError: It is none of `SUFFIXES`.
     """
-    if suffix not in SUFFIXES:
-        found = suffix or "a file without suffix"
-        raise OptionError(
-            f"cannot write explanations as {found}; expected {', '.join(SUFFIXES)}", "-o explanation.png"
-        )
+    saving.check_suffix(suffix, SUFFIXES, "explanations", "explanation.png")
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,29 +199,23 @@ class Explanations(Sequence[Explanation]):
             FileError: It cannot be written.
         """
         path = Path(path)
-        contents = self.encode(path.suffix.lower())
-        with replacing(path, force=force) as temporary:
-            temporary.write_bytes(contents)
-        return path
+        return saving.write(path, self.encode(path.suffix.lower()), force=force)
 
     def encode(self, suffix: str) -> bytes:
         """Return the contents of a file of this kind; see `save`."""
         check_suffix(suffix)
         if suffix == ".json":
-            return (json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n").encode()
+            return saving.json_text(self.to_dict())
         if not self.items:
             raise OptionError(f"{self.model}: no picture could be explained, so there is nothing to show", "")
         if suffix == ".npy":
-            file = io.BytesIO()
             maps = [np.stack([heatmap.values for heatmap in item.heatmaps]) for item in self.items]
             if len({each.shape for each in maps}) > 1:
                 raise OptionError(
                     "the pictures have different sizes, which one array cannot hold", "Write one at a time."
                 )
-            np.save(file, np.stack(maps), allow_pickle=False)
-            return file.getvalue()
-        picture = self.picture()
-        return picture.png() if suffix == ".png" else picture.svg().encode()
+            return saving.npy(np.stack(maps))
+        return saving.drawn(self.picture(), suffix)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the maps, as JSON has it."""

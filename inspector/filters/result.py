@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.files import replacing
+from inspector import saving
 from inspector.choices import Reduce, Scale, Sort, Style
 from inspector.errors import OptionError
 from inspector.filters.statistics import ALIKE, DEAD, Statistics
@@ -181,21 +180,14 @@ class Filters:
         Raises:
             OptionError: There is no such kind, or an option's value makes no sense.
         """
+        saving.check_suffix(suffix, SUFFIXES, "kernels", "filters.png")
         if suffix == ".npy":
-            file = io.BytesIO()
-            np.save(file, self.kernels, allow_pickle=False)
-            return file.getvalue()
+            return saving.npy(self.kernels)
         if suffix == ".html":
             from inspector.filters.page import page
 
             return page(self, self.picture(**options)).encode()
-        if suffix not in SUFFIXES:
-            found = suffix or "a file without suffix"
-            raise OptionError(
-                f"cannot write kernels as {found}; expected {', '.join(SUFFIXES)}", "-o filters.png"
-            )
-        picture = self.picture(**options)
-        return picture.png() if suffix == ".png" else picture.svg().encode()
+        return saving.drawn(self.picture(**options), suffix)
 
     def save(
         self, path: str | os.PathLike[str], *, force: bool = False, **options: Unpack[PictureOptions]
@@ -219,10 +211,7 @@ class Filters:
             FileError: It cannot be written.
         """
         path = Path(path)
-        contents = self.encode(path.suffix.lower(), **options)
-        with replacing(path, force=force) as temporary:
-            temporary.write_bytes(contents)
-        return path
+        return saving.write(path, self.encode(path.suffix.lower(), **options), force=force)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the weights, as JSON can hold it; a figure that is no number is None."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.files import replacing
-from inspector.errors import OptionError
+from inspector import saving
 from inspector.safe_names import printable
 from inspector.tiles import Picture, pictures
 
@@ -174,16 +172,9 @@ class Visualization:
         path = Path(path)
         suffix = path.suffix.lower()
         check_suffix(path)
-        if suffix == ".npy":
-            file = io.BytesIO()
-            np.save(file, self.pictures, allow_pickle=False)
-            contents = file.getvalue()
-        else:
-            picture = self.picture(**options)
-            contents = picture.png() if suffix == ".png" else picture.svg().encode()
-        with replacing(path, force=force) as temporary:
-            temporary.write_bytes(contents)
-        return path
+        npy = suffix == ".npy"
+        contents = saving.npy(self.pictures) if npy else saving.drawn(self.picture(**options), suffix)
+        return saving.write(path, contents, force=force)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the pixels, as JSON can hold it."""
@@ -230,11 +221,7 @@ def check_suffix(path: Path) -> None:
     Raises:
         OptionError: The suffix is another.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        found = path.suffix.lower() or "a file without suffix"
-        raise OptionError(
-            f"cannot write visualizations as {found}; expected {', '.join(SUFFIXES)}", "-o filters.png"
-        )
+    saving.check_suffix(path.suffix.lower(), SUFFIXES, "visualizations", "filters.png")
 
 
 def figure(value: float) -> str:
