@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from inspector.errors import OptionError
 from inspector.explain import all_methods, find
 from inspector.explain.methods.rise import random_masks
 
@@ -186,7 +187,9 @@ def test_every_layout_batch_and_ending_gives_the_map_of_the_plain_network(by_han
     few = {"masks": 64} if name == "rise" else {"samples": 16} if "samples" in find(name).options else {}
     expected = find(name).run(by_hand().subject, few).values
     if name == "deeplift" and (how.get("batch") == 1 or how.get("axes") == "HWC"):
-        pytest.skip("needs two at a time")
+        with pytest.raises(OptionError, match="takes batches of 1; DeepLIFT needs two: picture and blank"):
+            find(name).run(by_hand(**how).subject, few)
+        return
     found = find(name).run(by_hand(**how).subject, few).values
     if how.get("ending") == "Sigmoid" and expected.any():
         # Its one logit is the difference of the two, so that the probabilities are the same.
