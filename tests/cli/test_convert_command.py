@@ -155,6 +155,7 @@ def test_the_default_output_is_the_sources_name_in_the_current_folder(source, na
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that a test can send to a group")
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_conversion_leaves_nothing_behind(zoo, tmp_path):
     process = subprocess.Popen(
         [

@@ -254,6 +254,7 @@ def test_an_endless_loop_is_stopped_at_the_time_limit(save: Save) -> None:
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_stops_a_run(save: Save) -> None:
     session = Session(open_onnx(endless(save)))
     session.open()
