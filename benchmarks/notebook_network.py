@@ -50,7 +50,7 @@ def build(folder: Path) -> NotebookNetwork:
     files = NotebookNetwork(folder / "notebook.tflearn", folder / "frozen.pb")
     # The frozen graph is written last, and takes its name when it is whole.
     if not files.frozen.exists():
-        _write_checkpoint(files.prefix)
+        write_checkpoint(files.prefix)
         _write_frozen(files)
     return files
 
@@ -85,7 +85,8 @@ def kernels(model: Any, layer: str) -> NDArray[np.float32]:
     return array
 
 
-def _write_checkpoint(prefix: Path) -> None:
+def write_checkpoint(prefix: Path) -> None:
+    """Train for the one step, and save as tflearn does."""
     rng = np.random.default_rng(SEED)
     x = rng.random((4, 91, 91, 1), dtype=np.float32)
     y = np.eye(2, dtype=np.float32)[[0, 1, 0, 1]]

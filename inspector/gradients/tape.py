@@ -15,6 +15,8 @@ from inspector.gradients.value import Operand, Value
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
 
+    from inspector.gradients.formulations import Maxima
+
 LAYER_KEY = "inspector.layer"
 _PREFIX = "gradient"
 
@@ -49,10 +51,24 @@ class Tape:
         self._weights = weights
         self._stored: dict[tuple[str, Sizes, bytes], str] = {}
         self._folded: dict[tuple[str, str], str] = {}
+        self._makers: dict[str, NodeProto] = {}
+        self._maxima: dict[str, Maxima] = {}
 
     def value(self, name: str) -> Value:
         """The value of this name."""
         return Value(name, self)
+
+    def maker(self, value: Value) -> NodeProto | None:
+        """The backward node that makes a value; None of forward values and constants."""
+        return self._makers.get(value.name)
+
+    def remember(self, value: Value, maxima: Maxima) -> None:
+        """Keep what a gradient spread over maxima was made of."""
+        self._maxima[value.name] = maxima
+
+    def recall(self, value: Value) -> Maxima | None:
+        """What a gradient spread over maxima was made of; None of any other value."""
+        return self._maxima.get(value.name)
 
     def unique(self, name: str) -> str:
         """A name that nothing has yet."""
@@ -145,6 +161,7 @@ class Tape:
         if self.layer:
             node.metadata_props.add(key=LAYER_KEY, value=f"{_PREFIX}/{self.layer}")
         self.nodes.append(node)
+        self._makers.update(dict.fromkeys(node.output, node))
         self.known.learn(node)
         return tuple(map(self.value, node.output))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from inspector.gradients.expressions import axis_of, positive
+from inspector.gradients.formulations import masked
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -17,7 +18,7 @@ from inspector.gradients.value import Value
 @vjp("Relu")
 def relu(node: Node, grad: Value) -> Value:
     """1 where the output is above zero."""
-    return grad * positive(node.output)
+    return masked(grad, node.output)
 
 
 @vjp("LeakyRelu")
@@ -156,18 +157,28 @@ def swish(node: Node, grad: Value) -> Value:
 
 @vjp("Softmax", since=13)
 def softmax(node: Node, grad: Value) -> Value:
-    """y·(g − Σ g·y), summed along the axis."""
+    """y·(g − Σ g·y), summed along the axis.
+
+    First Σ g·y is taken off every g, which changes nothing, as the y sum to 1. Where one y is nearly 1, its g
+    then is nearly 0: what is left in the end is small, and would else be the difference of two large numbers.
+    """
     y = node.output
     axis = axis_of(node, -1, y.rank)
-    product = grad * y
-    return product - y * product.sum((axis,))
+    centred = grad - (grad * y).sum((axis,))
+    return y * (centred - (centred * y).sum((axis,)))
 
 
 @vjp("LogSoftmax", since=13)
 def log_softmax(node: Node, grad: Value) -> Value:
-    """The gradient less eʸ·Σ g, summed along the axis."""
+    """The gradient less p·Σ g, summed along the axis, with p = eʸ.
+
+    What comes out sums to 0, and so it is done twice: where one p is nearly 1, the second time takes off what
+    the first had rounded.
+    """
     y = node.output
-    return grad - y.op("Exp") * grad.sum((axis_of(node, -1, y.rank),))
+    axis, share = axis_of(node, -1, y.rank), y.op("Exp")
+    rough = grad - share * grad.sum((axis,))
+    return rough - share * rough.sum((axis,))
 
 
 @vjp("Shrink", since=9)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torchvision_alone
+from graphs import ending_at, inputs, run
+from kinks import sides, straightened, watched
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
-from rebuilt import kinks, rebuilt
+from truths import DIFFERENCES, ERROR, REBUILT, autograd, close, error, tensors
 
 from inspector.errors import GradientError
 from inspector.gradients import backward
@@ -25,9 +26,6 @@ Array = NDArray[Any]
 
 ROOT = Path(onnx.__file__).parent / "backend" / "test" / "data"
 FOLDERS = ("light", "pytorch-converted", "pytorch-operator", "simple")
-# What float32 may lose.
-ERROR = 1e-5
-_DIRECTIONS, _STEP = 12, 1e-5
 
 
 @dataclass(frozen=True)
@@ -84,19 +82,19 @@ def opened(name: str) -> Sample:
     path = ROOT / f"{name}.onnx"
     if path.exists():
         model = with_weights(onnx.load(path))
-        image = _inputs(model)[0]
+        image = inputs(model)[0]
         shape = [each.dim_value for each in image.type.tensor_type.shape.dim]
         feeds = {image.name: np.random.default_rng(1).standard_normal(shape).astype(np.float32)}
-        return Sample(model, feeds, _run(model, feeds)[model.graph.output[0].name])
+        return Sample(model, feeds, run(model, feeds)[model.graph.output[0].name])
     folder = ROOT / name / "test_data_set_0"
     model, feeds = onnx.load(ROOT / name / "model.onnx"), dict[str, Array]()
-    for at, info in enumerate(_inputs(model)):
+    for at, info in enumerate(inputs(model)):
         if info.type.HasField("tensor_type"):
             feeds[info.name] = _array(folder / f"input_{at}.pb")
     value = np.empty(0)
     if model.graph.output[0].type.HasField("tensor_type"):
         value = _array(folder / "output_0.pb")
-    model = _first_output(model)
+    model = ending_at(model, model.graph.output[0].name)
     if value.dtype.kind == "f" and not (np.abs(value) < 1e6).all():
         # One model takes roots of negative numbers, and others come with memory that nobody filled.
         random = np.random.default_rng(3)
@@ -105,19 +103,6 @@ def opened(name: str) -> Sample:
         }
         value = np.asarray(ReferenceEvaluator(model).run(None, dict(feeds))[0])
     return Sample(model, feeds, value)
-
-
-def _first_output(model: ModelProto) -> ModelProto:
-    """The model without what its first output does not need."""
-    del model.graph.output[1:]
-    needed, kept = {model.graph.output[0].name}, []
-    for node in reversed(model.graph.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-            kept.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(kept[::-1])
-    return model
 
 
 def _array(path: Path) -> Array:
@@ -151,7 +136,7 @@ def with_weights(model: ModelProto) -> ModelProto:
     # Before version 4 every initializer had to be an input as well.
     model.ir_version = max(model.ir_version, 8)
     used = {name for node in kept for name in node.input}
-    images, stored_now = _inputs(model), list(model.graph.initializer)
+    images, stored_now = inputs(model), list(model.graph.initializer)
     del model.graph.input[:], model.graph.initializer[:]
     model.graph.input.extend(info for info in images if info.name in used)
     model.graph.initializer.extend(tensor for tensor in stored_now if tensor.name in used)
@@ -185,68 +170,41 @@ def judged(name: str) -> Verdict:
     operators = tuple(sorted({node.op_type for node in model.graph.node}))
     wrt = [each for each, array in feeds.items() if array.dtype.kind == "f"]
     of = model.graph.output[0].name
-    sides = kinks(model) if name.startswith("light/") else []
+    large = name.startswith("light/")
     try:
-        graph = backward(model, of=of, wrt=wrt or None, outputs=sides)
-    except GradientError as error:
-        return Verdict(name, operators, "", math.nan, plain(error.message))
+        graph = backward(model, of=of, wrt=wrt or None, outputs=watched(model) if large else ())
+    except GradientError as refusal:
+        return Verdict(name, operators, "", math.nan, plain(refusal.message))
     seed = np.random.default_rng(2).standard_normal(sample.value.shape).astype(sample.value.dtype)
-    found = _run(graph, {**feeds, "seed": seed})
-    np.testing.assert_allclose(found[of], sample.value, rtol=1e-3, atol=1e-4 * np.abs(sample.value).max())
-    truth, wanted = (
-        ("PyTorch, rebuilt", _in_pytorch(sample, rebuilt(model, found), seed))
-        if sides
-        else _truth(sample, wrt, seed)
-    )
-    largest = max(_error(found[f"gradient/{each}"], wanted[each], feeds[each]) for each in wrt)
+    found = run(graph, {**feeds, "seed": seed})
+    assert close(found[of], sample.value)
+    truth, wanted = _rebuilt(sample, found, seed) if large else _truth(sample, wrt, seed)
+    largest = max(error(found[f"gradient/{each}"], wanted[each]) for each in wrt)
     return Verdict(name, operators, truth, largest, "")
 
 
-def _run(graph: ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    opened_graph = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    names = [each.name for each in opened_graph.get_outputs()]
-    taken = {each.name for each in opened_graph.get_inputs()}
-    given = {name: array for name, array in feeds.items() if name in taken}
-    return dict(zip(names, opened_graph.run(names, given), strict=True))
-
-
-def _error(found: Array, wanted: Array, at: Array) -> float:
-    """The largest difference by the largest number; for derivatives along directions, along the same."""
-    if wanted.shape != at.shape:
-        found = np.array([(found * direction).sum(dtype=np.float64) for direction in _directions(at.shape)])
-    scale = float(np.abs(wanted).max())
-    return float(np.abs(found - wanted).max()) / (scale or 1.0)
-
-
-def _directions(shape: Sequence[int]) -> list[Array]:
-    random = np.random.default_rng(7)
-    return [random.standard_normal(shape) for _ in range(_DIRECTIONS)]
-
-
-def _in_pytorch(sample: Sample, network: Callable[[Any], Any], seed: Array) -> dict[str, Array]:
-    """The gradient of a network of one input, which has to give what the model does."""
-    import torch
-
-    ((name, picture),) = sample.feeds.items()
-    x = torch.tensor(picture, dtype=torch.float64, requires_grad=True)
-    value = network(x)
-    np.testing.assert_allclose(
-        value.detach().numpy(), sample.value, rtol=1e-3, atol=1e-4 * np.abs(sample.value).max()
-    )
-    return {name: torch.autograd.grad((value * torch.tensor(seed)).sum(), x)[0].numpy()}
+def _rebuilt(sample: Sample, found: Mapping[str, Array], seed: Array) -> tuple[str, Mapping[str, Array]]:
+    """The gradient of a large network, on the sides of each kink that our run took."""
+    straight = straightened(sample.model, sides(sample.model, found))
+    of = straight.graph.output[0].name
+    assert close(REBUILT.values(straight, sample.feeds, [of])[of], sample.value)
+    return REBUILT.name, REBUILT.gradients(straight, sample.feeds, list(sample.feeds), seed)
 
 
 def _truth(sample: Sample, wrt: Sequence[str], seed: Array) -> tuple[str, Mapping[str, Array]]:
     """PyTorch's gradient where that computes what the model does, else quotients of differences."""
     module = _module(sample.model)
     if module is not None:
+
+        def called(given: Mapping[str, Any]) -> Any:
+            return module(*given.values())
+
         try:
-            value = module(*_tensors(sample.feeds).values()).detach().numpy()
-            if np.allclose(value, sample.value, rtol=1e-3, atol=1e-4 * np.abs(sample.value).max()):
-                return "PyTorch", _autograd(module, sample.feeds, wrt, seed)
+            if close(called(tensors(sample.feeds)).detach().numpy(), sample.value):
+                return "PyTorch", autograd(called, sample.feeds, wrt, seed)
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
             pass  # onnx2torch writes modules that fail when they are called, with whatever comes up
-    return "differences", _differences(sample.model, sample.feeds, wrt, seed)
+    return DIFFERENCES.name, DIFFERENCES.gradients(sample.model, sample.feeds, wrt, seed)
 
 
 def _module(model: ModelProto) -> Any:
@@ -258,89 +216,6 @@ def _module(model: ModelProto) -> Any:
         return onnx2torch.convert(onnx.shape_inference.infer_shapes(model)).double().eval()
     except Exception:  # noqa: BLE001  (what it does not support it says with whatever comes up)
         return None
-
-
-def _tensors(feeds: Mapping[str, Array]) -> dict[str, Any]:
-    import torch
-
-    return {
-        name: torch.tensor(array.astype(np.float64) if array.dtype.kind == "f" else array)
-        for name, array in feeds.items()
-    }
-
-
-def _autograd(module: Any, feeds: Mapping[str, Array], wrt: Sequence[str], seed: Array) -> dict[str, Array]:
-    import torch
-
-    tensors = _tensors(feeds)
-    for name in wrt:
-        tensors[name].requires_grad_(True)
-    total = (module(*tensors.values()) * torch.tensor(seed, dtype=torch.float64)).sum()
-    found = torch.autograd.grad(total, [tensors[name] for name in wrt], allow_unused=True)
-    return {
-        name: np.zeros(feeds[name].shape) if gradient is None else gradient.numpy()
-        for name, gradient in zip(wrt, found, strict=True)
-    }
-
-
-def _differences(
-    model: ModelProto, feeds: Mapping[str, Array], wrt: Sequence[str], seed: Array
-) -> dict[str, Array]:
-    """Central differences in float64: by each number, or where those are many, along random directions."""
-    double = in_double(model)
-    point: dict[str, Array] = {
-        name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in feeds.items()
-    }
-    evaluator = ReferenceEvaluator(double)
-
-    def slope(name: str, direction: Array) -> float:
-        ends = [
-            evaluator.run([model.graph.output[0].name], point | {name: point[name] + side * direction})[0]
-            for side in (_STEP, -_STEP)
-        ]
-        return float(((np.asarray(ends[0]) - np.asarray(ends[1])) * seed).sum() / (2 * _STEP))
-
-    found: dict[str, Array] = {}
-    for name in wrt:
-        shape = feeds[name].shape
-        if feeds[name].size <= 128:
-            each = np.eye(feeds[name].size).reshape(-1, *shape)
-            found[name] = np.array([slope(name, one) for one in each]).reshape(shape)
-        else:
-            found[name] = np.array([slope(name, one) for one in _directions(shape)])
-    return found
-
-
-def in_double(model: ModelProto) -> ModelProto:
-    """The same graph with float64 in the place of float32."""
-    double = ModelProto()
-    double.CopyFrom(model)
-    graph = double.graph
-    for tensor in graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT:
-            tensor.CopyFrom(
-                numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name)
-            )
-    for info in (*graph.input, *graph.output):
-        if info.type.tensor_type.elem_type == TensorProto.FLOAT:
-            info.type.tensor_type.elem_type = TensorProto.DOUBLE
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t") and attribute.t.data_type == TensorProto.FLOAT:
-                array = numpy_helper.to_array(attribute.t).astype(np.float64)
-                attribute.CopyFrom(helper.make_attribute(attribute.name, numpy_helper.from_array(array)))
-            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
-                attribute.i = TensorProto.DOUBLE
-    del graph.value_info[:]
-    return double
-
-
-def _stored(model: ModelProto) -> set[str]:
-    return {tensor.name for tensor in model.graph.initializer}
-
-
-def _inputs(model: ModelProto) -> list[onnx.ValueInfoProto]:
-    return [info for info in model.graph.input if info.name not in _stored(model)]
 
 
 def plain(message: str) -> str:

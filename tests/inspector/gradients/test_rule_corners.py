@@ -60,6 +60,19 @@ def test_activations_in_every_precision_that_onnxruntime_has(op_type: str, dtype
     np.testing.assert_allclose(found, truth, rtol=0, atol=2e-3 if dtype is np.float16 else 1e-6)
 
 
+@pytest.mark.parametrize("op_type", ["Softmax", "LogSoftmax"])
+@pytest.mark.parametrize("seed", [[1, 0, 0], [0, 1, 0], [1, 0.3, -0.2]])
+def test_a_network_that_is_all_but_sure_has_an_exact_gradient(op_type: str, seed: list[float]) -> None:
+    """Of 1 − p for a p of nearly 1 float32 has hardly a digit left."""
+    x, g = np.array([[12, 0, 0.5]]), np.array([seed])
+    p = np.exp(x) / np.exp(x).sum()
+    others = (np.exp(x).sum() - np.exp(x)) / np.exp(x).sum()
+    crossed = g * p * others - p * ((g * p).sum() - g * p)
+    truth = crossed if op_type == "Softmax" else g * others - p * (g.sum() - g)
+    found = gradient([helper.make_node(op_type, ["x"], ["y"])], x.astype(np.float32), g.astype(np.float32))
+    np.testing.assert_allclose(found, truth, rtol=1e-5, atol=1e-6 * np.abs(truth).max())
+
+
 def test_floats_of_eight_bits_are_passed_straight_through() -> None:
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
