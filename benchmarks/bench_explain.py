@@ -1,125 +1,72 @@
-"""Explanations against bare forward runs, against DIANNA and against pytorch-grad-cam."""
+"""Explanations of the notebook's network against bare forward runs, DIANNA and pytorch-grad-cam."""
 
 from __future__ import annotations
 
-import statistics
-import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import notebook_network
-import numpy as np
-import onnxruntime
-from measure import Row, timed
+from explain_sides import MASKS
+from measure import PYTHON, Row, timed
+from sides import Times, in_turn, ratio, shown, started
 
 from converters.conversion import convert
 from converters.formats import Request
-from inspector.explain import Runner, Subject, find
 from inspector.model import load
-from inspector.predictor import Predictor
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
-
-import torchvision_alone
-
-MASKS = 1000
-BATCHES = (8, 16, 32, 64)
-CAMS, ROUNDS = 10, 3
+SIDES = Path(__file__).with_name("explain_sides.py")
+BATCHES = ("8", "16", "32", "64")
 FILTERS, STEPS = 64, 256
 
 
-def rows(workspace: Path) -> list[Row]:
-    """Measure RISE, Grad-CAM and activation maximisation on the notebook's network."""
+def rows(workspace: Path) -> Iterator[Row]:
+    """Measure RISE, Grad-CAM and activation maximisation; the model is built once and kept in `workspace`."""
     path = workspace / "notebook.onnx"
     if not path.exists():
         convert(notebook_network.build(workspace / "notebook").prefix, path, request=Request(verify=False))
-    ready = Predictor(load(path), preprocess={"channels": "gray", "range": "0..1"})
-    picture = np.random.default_rng(0).random((1, 91, 91, 1), dtype=np.float32)
-    subject = Subject(Runner(ready), picture, (1,))
-    return [*_rise(subject, path), _grad_cam(subject, path), *_visualize(path)]
+    yield from _rise(path)
+    yield _grad_cam(path)
+    yield _visualize(path)
 
 
-def _rise(subject: Subject, path: Path) -> list[Row]:
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    best = min(BATCHES, key=lambda batch: timed(lambda: _forward(session, batch)))
-    ours, bare = _alternated(
-        lambda: find("rise").run(subject, {"masks": MASKS}), lambda: _forward(session, best)
+def _rise(path: Path) -> Iterator[Row]:
+    forwards = {f"forward {batch}": ["forward", path, batch] for batch in BATCHES}
+    times = _times(forwards, rounds=2, runs=1)
+    best = min(times, key=lambda name: min(times[name]))
+    times = _times({"rise": ["rise", path], best: forwards[best]}, rounds=3, runs=1)
+    detail = f"{shown(times, 'rise')} against {shown(times, best)} (batch {best.split()[1]})"
+    yield Row(
+        f"RISE with {MASKS} masks / as many bare forwards", ratio(times, "rise", best), "x", "≤ 1.15", detail
     )
-    found = [
-        Row(
-            f"RISE with {MASKS} masks / {MASKS} bare forwards",
-            statistics.median(a / b for a, b in zip(ours, bare, strict=True)),
-            "x",
-            "≤ 1.15",
-            f"{statistics.median(ours):.2f} s against {statistics.median(bare):.2f} s (batch {best})",
-        )
-    ]
-    what = "RISE / DIANNA's"
-    try:
-        from dianna.methods.rise_image import RISEImage
-    except ImportError:
-        detail = "not measured: it needs pip install dianna==1.8.1"
-        return [*found, Row(what, float("nan"), "x", "≥ 8", detail)]
-    theirs = timed(
-        lambda: RISEImage(n_masks=MASKS, p_keep=0.5, axis_labels=("y", "x", "channels")).explain(
-            str(path), subject.inputs[0], labels=(1,)
-        )
+    times = _times({"rise": ["rise", path], "dianna": ["rise_dianna", path]}, rounds=1, runs=1)
+    yield Row(
+        f"DIANNA's RISE / RISE, {MASKS} masks",
+        ratio(times, "dianna", "rise"),
+        "x",
+        "≥ 8",
+        f"{shown(times, 'dianna')} against {shown(times, 'rise')}, each with its own batch size",
     )
-    detail = f"{statistics.median(ours):.2f} s against {theirs:.2f} s with its own batch size"
-    return [*found, Row(what, theirs / statistics.median(ours), "x", "≥ 8", detail)]
 
 
-def _forward(session: onnxruntime.InferenceSession, batch: int) -> None:
-    pictures = np.random.default_rng(0).random((batch, 91, 91, 1), dtype=np.float32)
-    name = session.get_inputs()[0].name
-    for _ in range(MASKS // batch):
-        session.run(None, {name: pictures})
-    if MASKS % batch:
-        session.run(None, {name: pictures[: MASKS % batch]})
-
-
-def _grad_cam(subject: Subject, path: Path) -> Row:
-    """The same weights in PyTorch, the same layer; sessions and hooks are made before the clock starts."""
-    torchvision_alone.importable()
-    import onnx2torch
-    import torch
-    from pytorch_grad_cam import GradCAM
-    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-
-    module = onnx2torch.convert(str(path)).eval()
-    layer = [part for part in module.modules() if isinstance(part, torch.nn.ReLU)][1]
-    x, target = torch.tensor(subject.inputs), [ClassifierOutputTarget(1)]
-    with GradCAM(model=module, target_layers=[layer]) as cam:
-
-        def theirs() -> None:
-            for _ in range(CAMS):
-                cam(input_tensor=x, targets=target)
-
-        def ours() -> None:
-            for _ in range(CAMS):
-                find("grad-cam").run(subject, {})
-
-        mine, other = _alternated(ours, theirs)
-    each = [1000 * statistics.median(times) / CAMS for times in (other, mine)]
+def _grad_cam(path: Path) -> Row:
+    times = _times({"ours": ["grad_cam", path], "torch": ["grad_cam_torch", path]}, rounds=7, runs=15)
     return Row(
         "pytorch-grad-cam / Grad-CAM of one picture",
-        statistics.median(b / a for a, b in zip(mine, other, strict=True)),
+        ratio(times, "torch", "ours"),
         "x",
         "≥ 2",
-        f"{each[0]:.1f} ms against {each[1]:.1f} ms",
+        f"{shown(times, 'torch')} against {shown(times, 'ours')}",
     )
 
 
-def _visualize(path: Path) -> list[Row]:
+def _visualize(path: Path) -> Row:
     from inspector.visualize import visualize
 
     took = timed(lambda: visualize(load(path), "conv_2", steps=STEPS))
-    return [
-        Row(f"visualize {FILTERS} filters of conv_2, {STEPS} steps", took, "s", "≤ 60", "one picture each")
-    ]
+    return Row(f"visualize {FILTERS} filters of conv_2, {STEPS} steps", took, "s", "≤ 60", "one picture each")
 
 
-def _alternated(first: Callable[[], object], second: Callable[[], object]) -> tuple[list[float], list[float]]:
-    """Seconds of two things run in turn; one uncounted run of each goes first."""
-    pairs = [(timed(first), timed(second)) for _ in range(ROUNDS + 1)][1:]
-    return [a for a, _ in pairs], [b for _, b in pairs]
+def _times(ways: dict[str, list[str | Path]], *, rounds: int, runs: int) -> Times:
+    commands: dict[str, list[str | Path]] = {name: [PYTHON, SIDES, *way] for name, way in ways.items()}
+    with started(commands) as sides:
+        return in_turn(sides, rounds=rounds, runs=runs)
