@@ -41,14 +41,16 @@ def rise(path: str) -> Work:
     return _ours("rise", path, {"masks": MASKS})
 
 
-def rise_dianna(path: str) -> Work:
-    """RISE by DIANNA, which is told what share of a picture to keep and need not try it out."""
+def rise_dianna(path: str, keep: str = "") -> Work:
+    """RISE by DIANNA; not told what share of a picture to keep, it tries nine with a hundred masks each."""
     import torchvision_alone
 
     torchvision_alone.importable()
     from dianna.methods.rise_image import RISEImage  # type: ignore[import-untyped]
 
-    method = RISEImage(n_masks=MASKS, p_keep=0.5, axis_labels=("y", "x", "channels"))
+    method = RISEImage(
+        n_masks=MASKS, p_keep=float(keep) if keep else None, axis_labels=("y", "x", "channels")
+    )
     return lambda: method.explain(path, picture()[0], labels=(CLASS,))
 
 
