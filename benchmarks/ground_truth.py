@@ -59,8 +59,13 @@ class Scores:
             found = estimate(np.array(self.values[figure]))
             cells.append("-" if found is None else found.text())
         pictures = len(self.values["pointing"])
-        cells += [str(pictures), f"{1000 * self.seconds / pictures:.0f}" if pictures else "-"]
+        cells += [str(pictures), _milliseconds(self.seconds / pictures) if pictures else "-"]
         return f"| {' | '.join(cells)} |"
+
+
+def _milliseconds(seconds: float) -> str:
+    rounded = f"{1000 * seconds:.0f}"
+    return "< 1" if rounded == "0" else rounded
 
 
 HEAD = (
