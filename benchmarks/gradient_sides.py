@@ -113,10 +113,12 @@ def onnx_ad(network: Network, batch: int) -> Work:
         info.type.tensor_type.shape.dim[0].dim_value = batch
     try:
         made = library.reverse(model, layout="onnx")
+        seed = made.graph.input[-1].name
+        work = _runner(made, {**network.feeds(batch), seed: network.seed(batch)[..., None]})
+        work()
     except Exception as error:  # noqa: BLE001  (it is an alpha library, and says no in many ways)
         sys.exit(f"onnx-ad cannot do it at batch {batch}: {str(error)[:100]}")
-    names = [each.name for each in made.graph.input]
-    return _runner(made, {**network.feeds(batch), names[-1]: network.seed(batch)[..., None]})
+    return work
 
 
 WAYS: dict[str, Callable[[Network, int], Work]] = {

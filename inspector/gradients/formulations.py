@@ -131,7 +131,7 @@ def masked(grad: Value, output: Value) -> Value:
     Of a gradient that comes from the windows of a MaxPool, the one maximum of each is looked at in place of
     all numbers: for 3×3 windows with stride 2 that is a quarter.
     """
-    maxima = grad.tape.recall(grad)
+    maxima = grad.tape.recall(grad, Maxima)
     if maxima is None or maxima.inside != output:
         return grad * positive(output)
     return maxima.spread(maxima.grad * positive(maxima.pooled))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from inspector.gradients.value import Operand, Value
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
 
-    from inspector.gradients.formulations import Maxima
+T = TypeVar("T")
 
 LAYER_KEY = "inspector.layer"
 _PREFIX = "gradient"
@@ -52,7 +52,7 @@ class Tape:
         self._stored: dict[tuple[str, Sizes, bytes], str] = {}
         self._folded: dict[tuple[str, str], str] = {}
         self._makers: dict[str, NodeProto] = {}
-        self._maxima: dict[str, Maxima] = {}
+        self._origins: dict[str, object] = {}
 
     def value(self, name: str) -> Value:
         """The value of this name."""
@@ -62,13 +62,14 @@ class Tape:
         """The backward node that makes a value; None of forward values and constants."""
         return self._makers.get(value.name)
 
-    def remember(self, value: Value, maxima: Maxima) -> None:
-        """Keep what a gradient spread over maxima was made of."""
-        self._maxima[value.name] = maxima
+    def remember(self, value: Value, origin: object) -> None:
+        """Keep what a value was made of, for rules that can make something shorter of that."""
+        self._origins[value.name] = origin
 
-    def recall(self, value: Value) -> Maxima | None:
-        """What a gradient spread over maxima was made of; None of any other value."""
-        return self._maxima.get(value.name)
+    def recall(self, value: Value, kind: type[T]) -> T | None:
+        """What `remember` kept of a value, if it is of this type."""
+        found = self._origins.get(value.name)
+        return found if isinstance(found, kind) else None
 
     def unique(self, name: str) -> str:
         """A name that nothing has yet."""
