@@ -18,7 +18,7 @@ def summary(certificate: Certificate) -> str:
     lines = [f"{certificate.source} ({certificate.format}) → {_made_by(certificate)}"]
     lines += [f"  decided: {decision}" for decision in certificate.decisions]
     lines += [f"  {verdict_line(certificate)}"]
-    lines += [f"  {row(item)}" for item in (*certificate.layers, *certificate.outputs)]
+    lines += [f"  {row(item)}" for item in rows(certificate)]
     if certificate.unseen:
         lines.append(f"  without a value of their own in the model: {', '.join(certificate.unseen)}")
     return "\n".join(lines)
@@ -36,6 +36,16 @@ def verdict_line(certificate: Certificate) -> str:
         inputs.append(_counted(certificate.pictures, "picture"))
     compared = f"with {certificate.reference}: {'; '.join(inputs)}"
     return f"{certificate.verdict.upper()}, compared {compared}; largest differences:"
+
+
+def rows(certificate: Certificate) -> list[Difference]:
+    """What a table lists: layers, then outputs; a layer that is an output stands there as that alone.
+
+    One that differs is listed as a layer too: it is judged by itself, on the source's own inputs.
+    """
+    outputs = {(item.name, item.value) for item in certificate.outputs}
+    layers = (item for item in certificate.layers if (item.name, item.value) not in outputs or not item.equal)
+    return [*layers, *certificate.outputs]
 
 
 def row(item: Difference) -> str:
@@ -59,11 +69,11 @@ def markdown(certificate: Certificate) -> str:
         f"# {_cell(certificate.source)}: {certificate.verdict}",
         f"{_cell(certificate.format)} → {_made_by(certificate)}. {_compared(certificate)}",
     ]
-    rows = [*certificate.layers, *certificate.outputs]
-    if rows:
-        parts.append("\n".join([*_HEAD, *(_table_row(item, certificate) for item in _shown(rows))]))
-    if len(rows) > _MOST_ROWS:
-        left = len(rows) - len(_shown(rows))
+    found = rows(certificate)
+    if found:
+        parts.append("\n".join([*_HEAD, *(_table_row(item, certificate) for item in _shown(found))]))
+    if len(found) > _MOST_ROWS:
+        left = len(found) - len(_shown(found))
         parts.append(f"{_counted(left, 'row')} that are equal are left out; the JSON certificate has all.")
     for title, sentences in (
         ("Decisions", certificate.decisions),

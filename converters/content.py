@@ -11,6 +11,7 @@ EXPORT = "Export it to ONNX with the framework that made it."
 CONVERT = "inspector convert"
 FETCH = "Fetch or save the file again."
 CUT_SHORT = "that was cut short"
+SAFETENSORS_NAME = "a safetensors file, which holds weights but no network"
 # The directory of a zip archive is at its end, behind it a comment of up to 64 KiB.
 _HEAD, _TAIL = 4096, 1 << 17
 # What exporters write first into a ModelProto, and the keys of the fields that may follow.
@@ -31,7 +32,7 @@ _SIGNATURES = (
     _Signature(b"TFL3", 4, "a TensorFlow Lite model"),
     _Signature(b"ORTM", 4, "a model in ONNX Runtime's own format"),
     _Signature(b"\x89HDF\r\n\x1a\n", 0, "an HDF5 file, as Keras writes them"),
-    _Signature(b'{"', 8, "a safetensors file, which holds weights but no network"),
+    _Signature(b'{"', 8, SAFETENSORS_NAME),
     _Signature(b"GGUF", 0, "a GGUF model"),
     _Signature(b"\x93NUMPY", 0, "a NumPy array", network=False),
     _Signature(b"\x89PNG\r\n\x1a\n", 0, "a PNG picture", network=False),

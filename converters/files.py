@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -12,6 +13,8 @@ from pathlib import Path
 from converters.errors import FileError, OutputExistsError
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+# The disk, or what a user may put on it, is full; or a file may not be so large.
+_NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)}
 _HTML_STARTS = (b"<!doctype html", b"<html")
 
 
@@ -68,7 +71,7 @@ def replacing(path: str | os.PathLike[str], *, force: bool) -> Iterator[Path]:
 
     Raises:
         OutputExistsError: `path` exists and `force` is not set.
-        FileError: The folder does not exist, or cannot be written.
+        FileError: The folder does not exist, or cannot be written; or there is no room for the file.
     """
     path = Path(path)
     check_output(path, force=force)
@@ -83,6 +86,14 @@ def replacing(path: str | os.PathLike[str], *, force: bool) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        # Others are not about this file: a source may be read within the block.
+        if error.errno not in _NO_ROOM:
+            raise
+        raise FileError(
+            f"{path}: cannot be written: {_reason(error)}",
+            "Check the room on its disk, and that you may write there.",
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -24,8 +24,8 @@ _EMBEDDING = re.compile(r"emb|wte$|wpe$", re.IGNORECASE)
 _GATES = {4: "LSTM", 3: "GRU", 1: "RNN"}
 # A kernel with so few input channels may read the picture.
 _COLOURS = (2, 3, 4)
-_NAMED = 3
-_NOTES = {
+_GUESSES = {
+    "shape": "",
     "either": "as many input as output channels, taken for a convolution; a transposed one has them the "
     "other way round",
     "name": "taken for a transposed convolution because of the name",
@@ -90,7 +90,7 @@ class _Group:
 
 def stored_layers(
     variables: Sequence[Variable], convention: Convention, *, ordered: bool
-) -> tuple[tuple[StoredLayer, ...], tuple[str, ...]]:
+) -> tuple[StoredLayer, ...]:
     """Group variables into layers, and tell what each layer is.
 
     Args:
@@ -99,19 +99,18 @@ def stored_layers(
         ordered: Whether they come in the order in which the network's author made the layers.
 
     Returns:
-        The layers, and a sentence for each thing that was guessed.
+        The layers, each with what was guessed of it.
 
     Example:
         >>> import numpy as np
         >>> zeros = np.zeros((8, 3, 5, 5), np.float32)
         >>> weight = Variable("conv.weight", zeros.dtype, zeros.shape, lambda: zeros)
-        >>> layers, notes = stored_layers([weight], CONVENTIONS["pt"], ordered=True)
-        >>> layers[0].name, layers[0].kind, layers[0].order
+        >>> (layer,) = stored_layers([weight], CONVENTIONS["pt"], ordered=True)
+        >>> layer.name, layer.kind, layer.order
         ('conv', 'Conv', 'OIHW')
     """
     groups = _groups(variables)
     layers: list[StoredLayer] = []
-    reasons: dict[str, list[str]] = {}
     before: int | None = None
     for group, after in zip(groups, (*groups[1:], None), strict=True):
         if group.kernel is None:
@@ -120,11 +119,9 @@ def stored_layers(
             continue
         around = (before, after) if ordered else (None, None)
         layer, reason = _convolution(group, group.kernel, convention, *around)
-        layers.append(layer)
-        reasons.setdefault(reason, []).append(layer.name)
+        layers.append(replace(layer, guess=_GUESSES[reason]))
         before = group.channels or _made(layer)
-    notes = (f"{_listed(reasons[reason])}: {text}" for reason, text in _NOTES.items() if reason in reasons)
-    return tuple(_with_depthwise(layers)), tuple(notes)
+    return tuple(_with_depthwise(layers))
 
 
 def _groups(variables: Sequence[Variable]) -> list[_Group]:
@@ -166,7 +163,7 @@ def split(name: str) -> tuple[str, str]:
 def _convolution(
     group: _Group, kernel: Variable, convention: Convention, before: int | None, after: _Group | None
 ) -> tuple[StoredLayer, str]:
-    """A layer with a kernel, and what its kind rests on: its shape, or one of the guesses in `_NOTES`."""
+    """A layer with a kernel, and what its kind rests on: its shape, or one of the guesses in `_GUESSES`."""
     order = convention.plain[len(kernel.shape)]
     layer = StoredLayer(group.name, "Conv", tuple(group.roles.values()), kernel, order)
     if "depthwise_kernel" in group.roles:
@@ -273,8 +270,3 @@ def _kind(group: _Group) -> str:
     if biased:
         return "Normalization" if re.search(r"gn|group", group.name) else "LayerNormalization"
     return "RMSNormalization" if re.search(r"norm|rms|ln", group.name, re.IGNORECASE) else "PRelu"
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

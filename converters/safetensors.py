@@ -20,19 +20,21 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from converters.content import SAFETENSORS_NAME, content_of
 from converters.errors import SourceError, UnsupportedError
 from converters.files import check_file
 from converters.formats import Format
 from converters.named_tensors import CONVENTIONS, split, stored_layers
 from converters.number_formats import number_format
 from converters.weights import Variable, Weights
-from converters.weights_only import refuse
+from converters.weights_only import NEEDS, refuse
 
 MAX_HEADER = 1 << 23
 """Bytes that the header may have: some 70,000 tensors, read within about a second."""
 
 _LENGTH = 8
 _PLAUSIBLE = 1 << 40
+_HEAD = 4096
 _METADATA = "__metadata__"
 _FETCH = "Fetch or export the file again."
 # What the format calls numbers → what they are, and how many bits one has.
@@ -77,16 +79,20 @@ class _Header:
 
 
 def recognise(path: Path) -> bool:
-    """Whether a file begins as safetensors do: a length, and a JSON object."""
+    """Whether a file begins as safetensors do, a length and JSON, or is called so and nothing else."""
     try:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            head = file.read(_LENGTH + 2)
+            head = file.read(_HEAD)
     except (OSError, ValueError):
         return False
-    length = int.from_bytes(head[:_LENGTH], "little")
-    return head[_LENGTH:] in (b'{"', b"{}", b"{ ", b"{\n") and 2 <= length < _PLAUSIBLE
+    length, start = int.from_bytes(head[:_LENGTH], "little"), head[_LENGTH : _LENGTH + 2]
+    if start in (b'{"', b"{}", b"{ ", b"{\n") and 2 <= length < _PLAUSIBLE:
+        return True
+    # What is damaged is told best by the one who knows what it should be.
+    told = content_of(head)
+    return told.name == SAFETENSORS_NAME if told else path.suffix.lower() == ".safetensors"
 
 
 def weights(path: Path) -> Weights:
@@ -106,8 +112,8 @@ def weights(path: Path) -> Weights:
         for entry in _sorted(header.entries)
     ]
     layout, noted = _layout(header, variables)
-    layers, notes = stored_layers(variables, CONVENTIONS[layout], ordered=False)
-    return Weights(path, "safetensors file", layers, (*noted, *notes))
+    layers = stored_layers(variables, CONVENTIONS[layout], ordered=False)
+    return Weights(path, "safetensors file", layers, noted, NEEDS)
 
 
 def _read_header(path: Path) -> _Header:
@@ -241,7 +247,7 @@ def _layout(header: _Header, variables: Sequence[Variable]) -> tuple[str, tuple[
 
 
 def _damaged(path: Path, what: str) -> SourceError:
-    return SourceError(f"{path}: is damaged: {what}", _FETCH)
+    return SourceError(f"{path}: is a damaged safetensors file: {what}", _FETCH)
 
 
 SAFETENSORS = Format("safetensors file", recognise, refuse, weights)

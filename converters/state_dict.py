@@ -14,7 +14,7 @@ from converters.named_tensors import CONVENTIONS, stored_layers
 from converters.pickles.tensors import StoredTensor
 from converters.pickles.torch_file import TorchFile, read, recognise
 from converters.weights import Variable, Weights
-from converters.weights_only import refuse
+from converters.weights_only import NEEDS, refuse
 
 # Where checkpoints keep the network's own tensors, the most telling first.
 _KEYS = (
@@ -46,9 +46,9 @@ def weights(path: Path) -> Weights:
             f"{path}: holds no tensors by name; expected a state_dict",
             "torch.save(model.state_dict(), PATH)",
         )
-    layers, notes = stored_layers(list(_variables(file, tensors)), CONVENTIONS["pt"], ordered=True)
+    layers = stored_layers(list(_variables(file, tensors)), CONVENTIONS["pt"], ordered=True)
     where = f", under {' / '.join(map(repr, keys))}" if keys else ""
-    return Weights(path, f"PyTorch state_dict{where}", layers, notes)
+    return Weights(path, f"PyTorch state_dict{where}", layers, needs=NEEDS)
 
 
 def _variables(file: TorchFile, tensors: Named) -> Iterator[Variable]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SPACE = "DHW"
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class StoredLayer:
             one filter sees), M outputs for each input channel of a depthwise kernel, and D, H, W.
             TensorFlow's convolution is "HWIO", PyTorch's "OIHW", PyTorch's transposed one "IOHW".
         groups: In how many groups the channels are.
+        guess: What its kind rests on where that is a guess, as a predicate: "taken for a convolution".
     """
 
     name: str
@@ -57,6 +59,7 @@ class StoredLayer:
     kernel: Variable | None = None
     order: str = ""
     groups: int = 1
+    guess: str = ""
 
     @property
     def parameters(self) -> int:
@@ -77,13 +80,30 @@ class Weights:
         path: The file, as it was given.
         kind: What the file is.
         layers: Its layers, in the file's order.
-        notes: One sentence for each thing that was guessed.
+        general: One sentence for each thing that was guessed of the file as a whole.
+        needs: What helps to get the network that the weights belong to, as a sentence; empty where the file
+            holds it too.
     """
 
     path: Path
     kind: str
     layers: tuple[StoredLayer, ...]
-    notes: tuple[str, ...] = ()
+    general: tuple[str, ...] = ()
+    needs: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each thing that was guessed."""
+        alike: dict[str, list[str]] = {}
+        for layer in self.layers:
+            if layer.guess:
+                alike.setdefault(layer.guess, []).append(layer.name)
+        return (*self.general, *(f"{_listed(names)}: {guess}" for guess, names in alike.items()))
+
+    def notes_on(self, name: str) -> tuple[str, ...]:
+        """Those sentences that concern one layer."""
+        guesses = (layer.guess for layer in self.layers if layer.name == name)
+        return (*self.general, *(f"{name}: {guess}" for guess in guesses if guess))
 
 
 def out_first(kernel: NDArray[Any], order: str, groups: int = 1) -> NDArray[Any]:
@@ -112,3 +132,8 @@ def out_first(kernel: NDArray[Any], order: str, groups: int = 1) -> NDArray[Any]
         parts = kernel.reshape(groups, taken // groups, made, *sizes).swapaxes(1, 2)
         return parts.reshape(groups * made, taken // groups, *sizes)
     return kernel.transpose([order.index(axis) for axis in ("O", "I", *space)])
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

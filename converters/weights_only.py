@@ -8,6 +8,9 @@ from typing import NoReturn
 from converters.errors import UnsupportedError
 from converters.formats import Request, weights_of
 
+NEEDS = "Export the network to ONNX with the framework that made it."
+"""What helps where a format never holds more than weights."""
+
 
 def refuse(path: Path, request: Request) -> NoReturn:
     """What such a format has for `Format.open`.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from converters.files import check_file
+from inspector.caution import Caution
 from inspector.errors import FileError, ModelError, OptionError
 from inspector.onnxfile.source import READABLE, counted
 
@@ -158,9 +159,10 @@ class Labels:
         if len(self) == classes:
             return None
         if self.declared:
-            return (
+            return Caution(
                 f"{where}: declares {counted(len(self), 'label')} for {counted(classes, 'class')}; "
-                "class numbers are shown instead"
+                "class numbers are shown instead",
+                f"inspector annotate {where} --labels FILE stores others.",
             )
         raise OptionError(
             f"{where}: has {counted(classes, 'class')}, but {counted(len(self), 'label')} "

@@ -109,6 +109,10 @@ class Model:
         """What was guessed of the layers, a sentence each; empty where the file says it all."""
         return ()
 
+    def notes_on(self, layer: str) -> tuple[str, ...]:
+        """Those of the notes that concern one layer."""
+        return ()
+
     def kernels(self, layer: Layer) -> Kernels:
         """Read all kernels of one layer as they are; see `inspector.filters.read_kernels`."""
         from inspector.filters import read_kernels
@@ -352,7 +356,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         ModelError: It is of no format that is read, its structure is broken, or it is too new.
         TensorError: A tensor's description cannot be right.
         SourceError: It is of another framework, and damaged.
-        UnsupportedError: It is of another framework, and holds what is not read.
+        UnsupportedError: It is of another framework, and holds what is not read; or it is no file, but code.
         MissingExtraError: It is of another framework, and its reader is not installed.
 
     Example:

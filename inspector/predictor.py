@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.assumption import assumption
 from inspector.choices import TIME_LIMIT
 from inspector.errors import InspectorError, OptionError, RunError
 from inspector.images import ImageSource, decode
@@ -112,10 +113,7 @@ class Predictor:
         told = isinstance(given, Preprocess) or needed <= set(given)
         if told or self._declared is not None:
             return None
-        return (
-            f"{self.model.path} does not declare how pixels become its input; "
-            f"assumed: {self.way.sentence(self.input)}"
-        )
+        return assumption(self.way, self.input, self._where)
 
     @cached_property
     def layout(self) -> Layout:

@@ -203,6 +203,7 @@ class _Reader:
 
 def _way(model: OnnxFile, value: Value, given: Preprocess | Fields | None) -> tuple[Preprocess, str | None]:
     """The way from pixels to an input, and what is assumed of it where nobody says it."""
+    from inspector.assumption import assumption
     from inspector.preprocess import Preprocess, declared_in, default_for
 
     where = str(model.path)
@@ -216,4 +217,4 @@ def _way(model: OnnxFile, value: Value, given: Preprocess | Fields | None) -> tu
     needed = {"range"} if way.channels == "gray" else {"channels", "range"}
     if declared is not None or needed <= set(fields):
         return way, None
-    return way, (f"{where} does not declare how pixels become its input; assumed: {way.sentence(value)}")
+    return way, assumption(way, value, where)

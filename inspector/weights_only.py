@@ -51,6 +51,10 @@ class WeightsOnly(Model):
         """What was guessed of the layers, a sentence each."""
         return self.weights.notes
 
+    def notes_on(self, layer: str) -> tuple[str, ...]:
+        """Those of the notes that concern one layer."""
+        return self.weights.notes_on(layer)
+
     @cached_property
     def layers(self) -> Layers:
         """Its layers: their parameters, and the shapes of their kernels."""
@@ -99,14 +103,10 @@ class WeightsOnly(Model):
 
     def _refuse(self) -> NoReturn:
         """Say what helps to get a model of it."""
-        from converters.formats import recognise
-        from converters.weights_only import refuse
-
-        if recognise(self.path).open is refuse:
+        if self.weights.needs:
             raise UnsupportedError(
                 f"{self.path}: holds weights only, and no network that could be run; expected an ONNX model",
-                "Export the network to ONNX with the framework that made it. "
-                f"What can be seen as it is: inspector layers {self.path}",
+                f"{self.weights.needs} What can be seen as it is: inspector layers {self.path}",
             )
         raise UnsupportedError(
             f"{self.path}: cannot be run as it is ({self.weights.kind}); expected an ONNX model",
@@ -122,11 +122,19 @@ def open_weights(path: Path) -> WeightsOnly | None:
 
     Raises:
         SourceError: It is damaged.
-        UnsupportedError: It holds what is not read, with the reason.
+        UnsupportedError: It holds what is not read, with the reason; or it is no file, but a name in code.
         MissingExtraError: A reader that its format needs is not installed.
     """
+    from converters.code import CODE
     from converters.formats import weights_of
+    from converters.input_shapes import EXAMPLE
 
+    if CODE.recognise(path):
+        out = f"{path.name.rpartition(':')[2]}.onnx"
+        raise UnsupportedError(
+            f"{path}: is a network in code, which has to be converted first; expected an ONNX model",
+            f"inspector convert {path} {EXAMPLE} -o {out}\nThen: inspector layers {out}",
+        )
     weights = weights_of(path)
     return None if weights is None else WeightsOnly(weights)
 

@@ -19,12 +19,11 @@ from converters.certificate import FileRecord
 from converters.child import Child
 from converters.errors import MissingExtraError, SourceError, UnsupportedError
 from converters.formats import Feeds, Format, Reference, Request, Source, Written
-from converters.input_shapes import parse
 from converters.keras import archive, config, stored
 from converters.keras.archive import KerasFile
 from converters.keras.finishing import finished, output_of
 from converters.keras.graph import Plan, plan
-from converters.keras.traced import Shape, Traced
+from converters.keras.traced import Traced
 from converters.tensorflow import engine
 
 INSTALL = "pip install 'onnx-inspector[keras]'"
@@ -55,8 +54,7 @@ def _open(path: Path, request: Request) -> Iterator[Source]:
     if file.config is None:
         raise UnsupportedError(
             f"{path}: holds weights only, and not the network that they belong to; expected a whole model",
-            "Build the network in Python, load_weights() into it and save it with model.save('model.keras'), "
-            "or inspector convert package.module:build with a function that returns it.",
+            f"{stored.NEEDS}\nIts kernels can be seen as it is: inspector filters {path}",
         )
     ran = config.check(file.config, path, trust=request.trust)
     package = _needed(file)
@@ -103,17 +101,6 @@ def open_model(
     return _opened(child, load, path, request)
 
 
-def _shapes(request: Request) -> tuple[tuple[str, str, Shape], ...]:
-    """Name, type and shape of the inputs as the user describes them."""
-    described = [parse(text) for text in request.input_shapes]
-    names = [
-        shape.name or (f"input_{place + 1}" if len(described) > 1 else "input")
-        for place, shape in enumerate(described)
-    ]
-    specs = [shape.spec(name) for name, shape in zip(names, described, strict=True)]
-    return tuple((spec.name, spec.dtype.name, spec.shape or ()) for spec in specs)
-
-
 @contextmanager
 def _opened(child: Child, load: Mapping[str, Any], path: Path, request: Request) -> Iterator[Source]:
     if request.inputs:
@@ -151,7 +138,7 @@ def _traced(child: Child, load: Mapping[str, Any], path: Path, weights: Path, re
     """The network as the child process traces it; what goes wrong there names the source."""
     try:
         traced: Traced = child.call(
-            "converters.keras.tracing:trace", load=load, weights=str(weights), given=_shapes(request)
+            "converters.keras.tracing:trace", load=load, weights=str(weights), given=request.input_shapes
         )
     except (SourceError, UnsupportedError) as error:
         if error.message.startswith(str(path)):

@@ -17,6 +17,11 @@ from converters.keras import archive, hdf5
 from converters.keras.kinds import Layer, layer_kind, names_of, snake_case, stored_layers
 from converters.weights import StoredLayer, Variable, Weights
 
+NEEDS = (
+    "Build the network in Python, load_weights() into it and save it with model.save('model.keras'), "
+    "or inspector convert package.module:build with a function that returns it."
+)
+"""What helps where a file holds weights alone."""
 _UNDESCRIBED = "The file holds weights only: of what class a layer is, its names and shapes tell."
 Read: TypeAlias = Callable[[str], NDArray[Any]]
 # What a training run leaves in a file beside the network.
@@ -44,13 +49,14 @@ def weights(path: Path) -> Weights:
     """
     file = archive.read(path)
     read = partial(_read, path)
+    needs = NEEDS if file.config is None else ""
     with archive.weights(path, checked=True) as root:
         group = root.get("model_weights", root)
         if "layer_names" in group.attrs or "layer_names0" in group.attrs:
             notes = (_UNDESCRIBED,) if file.config is None else ()
-            return Weights(path, file.kind, tuple(_by_name(group, file.config, read)), notes)
+            return Weights(path, file.kind, tuple(_by_name(group, file.config, read)), notes, needs)
         notes = (_NUMBERED,) if file.config is None and not _has_names(root) else ()
-        return Weights(path, file.kind, tuple(_by_place(root, file.config, read)), notes)
+        return Weights(path, file.kind, tuple(_by_place(root, file.config, read)), notes, needs)
 
 
 def _has_names(root: Any) -> bool:

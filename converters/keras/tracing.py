@@ -18,38 +18,40 @@ from numpy.typing import NDArray
 
 from converters.errors import SourceError, UnsupportedError
 from converters.keras import loading, normalization, recurrence
+from converters.keras.inputs import Spec, answer, build, check, declared, operations, specs_of
 from converters.keras.loading import Network
 from converters.keras.naming import free, safe
 from converters.keras.recording import Recorder, patched
-from converters.keras.traced import Port, Shape, Traced
+from converters.keras.traced import Port, Traced
 
 _ALIGNED = 64
-_ANY_SIZE = 32
-Spec = tuple[str, str, Shape]
 
 
-def trace(load: Mapping[str, Any], weights: str, given: Sequence[Spec] = ()) -> Traced:
+def trace(load: Mapping[str, Any], weights: str, given: Sequence[str] = ()) -> Traced:
     """Trace a network.
 
     Args:
         load: What `network` takes.
         weights: The file to write the weights to, one array after another.
-        given: Name, type and shape of each input, for a network that does not know its own.
+        given: What the user says of each input, as `Request.input_shapes`; needed where the network does not
+            know its own.
 
     Raises:
-        SourceError: The network does not know its inputs, and none were given.
+        SourceError: The network does not know its inputs, and none were given; or they do not fit.
         UnsupportedError: An input is a text, or something else that is no array.
     """
     found, path = network(load), Path(weights)
-    specs = _declared(found)
+    specs = declared(found)
     if not specs:
         if not given:
             raise SourceError(
                 "the model has not seen an input yet, and does not know its shape",
                 "--input-shape N,224,224,3",
             )
-        _build(found, given)
-        return _Trace(found, given, path).result()
+        described = specs_of(given)
+        build(found, described)
+        return _Trace(found, described, path).result()
+    check(given, specs, str(load.get("file") or load["code"]))
     told = ("--input-shape is not used: the model declares its inputs.",) if given else ()
     fixed = [name for name, _, shape in specs if shape and shape[0] is not None]
     if not fixed:
@@ -93,7 +95,7 @@ def run(
 
     try:
         with Recorder(found, lambda layer: None, keep).watching():
-            answers = _answer(found, [tf.constant(array) for array in feeds])
+            answers = answer(found, [tf.constant(array) for array in feeds])
     except tf.errors.OpError as error:
         reason = (error.message or "no reason given").splitlines()[0]
         raise SourceError(f"Keras cannot run it: {reason}") from error
@@ -184,7 +186,7 @@ class _Trace:
         names = {id(held): name for name, held in self._variables.items()}
         self._recurrent = recurrence.Interception(self._network, self._recorder, names, self._graph)
         with _reading(table), self._recurrent.active():
-            return _answer(self._network, inputs)
+            return answer(self._network, inputs)
 
     def _begin(self, layer: str) -> None:
         self._begun.append(len(self._graph.get_operations()))
@@ -205,51 +207,16 @@ class _Trace:
         return tuple(_port(free(name, taken), tensor) for name, tensor in zip(names, tensors, strict=True))
 
 
-def _answer(network: Network, inputs: Sequence[Any]) -> list[Any]:
-    """The outputs of a network at inference."""
-    return network.flat(network.model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
-
-
 def _any_name(name_scope: Callable[..., Any]) -> Callable[..., Any]:
     """TensorFlow's scopes, for names that it does not take too."""
     return lambda name, *args, **kwargs: name_scope(safe(name), *args, **kwargs)
-
-
-def _build(network: Network, given: Sequence[Spec]) -> None:
-    """Let a model see an input once: it makes its variables only then."""
-    import tensorflow as tf
-
-    shapes = [[_ANY_SIZE if size is None else size for size in shape] for _, _, shape in given]
-    _answer(network, [tf.zeros(shape, dtype) for shape, (_, dtype, _) in zip(shapes, given, strict=True)])
 
 
 def _output_names(model: Any) -> list[str]:
     """What a model calls its outputs; nothing where it has not said."""
     if getattr(model, "output_names", None):
         return [str(name) for name in model.output_names]
-    return _operations(getattr(model, "outputs", None) or ())
-
-
-def _operations(tensors: Sequence[Any]) -> list[str]:
-    """What Keras 3 calls the layers or operations that tensors come from."""
-    return [
-        str(tensor._keras_history.operation.name) for tensor in tensors if hasattr(tensor, "_keras_history")
-    ]
-
-
-def _declared(network: Network) -> list[Spec]:
-    """Name, type and shape of each input that a model declares; none when it has not seen one."""
-    model = network.model
-    declared = getattr(model, "inputs", None) or []
-    names = getattr(model, "input_names", None) or _operations(declared)
-    specs = []
-    for name, tensor in zip(names, declared, strict=False):
-        dtype = getattr(tensor.dtype, "name", str(tensor.dtype))
-        if dtype == "string" or getattr(tensor, "sparse", False) is True:
-            kind = "text" if dtype == "string" else "sparse tensors"
-            raise UnsupportedError(f"the input {name!r} takes {kind}; expected plain arrays of numbers")
-        specs.append((str(name), dtype, tuple(tensor.shape)))
-    return specs
+    return operations(getattr(model, "outputs", None) or ())
 
 
 @contextmanager

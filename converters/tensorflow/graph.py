@@ -140,13 +140,18 @@ def read_source(path: str | os.PathLike[str]) -> SourceGraph:
     return _read_graph(path, place.graph)
 
 
+def needs_graph(prefix: Path) -> str:
+    """What helps where a checkpoint is without its graph."""
+    return f"Save with the graph (tflearn's DNN.save does), or copy {prefix.name}.meta beside them."
+
+
 def _read_checkpoint(path: Path, prefix: Path) -> SourceGraph:
     """A checkpoint with the graph in the `.meta` beside it."""
     meta_path = prefix.with_name(prefix.name + ".meta")
     if not meta_path.exists():
         raise SourceError(
             f"{meta_path}: no such file; it holds the graph, and the files beside it only the variables",
-            f"Save with the graph (tflearn's DNN.save does), or copy {meta_path.name} beside them.",
+            needs_graph(prefix),
         )
     check_file(meta_path, "the graph of a checkpoint (a MetaGraphDef)", cap=CAP)
     meta = parse("MetaGraphDef", meta_path.read_bytes(), str(meta_path))

@@ -11,7 +11,7 @@ from pathlib import Path
 from converters.errors import SourceError
 from converters.tensorflow.checkpoint import open_checkpoint
 from converters.tensorflow.dtypes import Array
-from converters.tensorflow.graph import SourceGraph, read_source
+from converters.tensorflow.graph import SourceGraph, needs_graph, read_source
 from converters.tensorflow.kernels import Role, guessed_role, roles_in
 from converters.tensorflow.locate import locate
 from converters.tensorflow.object_graph import KEY, VALUE, read_objects
@@ -61,7 +61,7 @@ def saved_model_weights(path: Path) -> Weights:
     if saved.signature.reason != "the first":
         return found
     note = f"There are several signatures: the weights are those that {saved.signature.name!r} needs."
-    return replace(found, notes=(*found.notes, note))
+    return replace(found, general=(*found.general, note))
 
 
 def _of_graph(source: SourceGraph, outputs: Sequence[str] = ()) -> Weights:
@@ -75,7 +75,7 @@ def _of_graph(source: SourceGraph, outputs: Sequence[str] = ()) -> Weights:
     used = {found[name].name: (found[name], role) for name, role in roles.items()}
     kept = _without_slots([variable for variable, _ in used.values()])
     layers = _layers(kept, {variable.name: used[variable.name][1] for variable in kept})
-    return _weights(source.path, source.kind, layers, ())
+    return _weights(source.path, source.kind, layers)
 
 
 def _variables(source: SourceGraph, topology: Topology) -> dict[str, Variable]:
@@ -130,7 +130,7 @@ def _alone(path: Path, checkpoint: Checkpoint) -> Weights:
         for variable in group
     }
     kind = "TensorFlow 2 checkpoint" if objects.names else "TensorFlow checkpoint"
-    return _weights(path, kind, _layers(kept, roles), (_GUESSED,))
+    return _weights(path, kind, _layers(kept, roles), (_GUESSED,), needs_graph(checkpoint.prefix))
 
 
 def _without_slots(variables: Sequence[Variable]) -> list[Variable]:
@@ -202,7 +202,9 @@ def _kind(name: str, group: Sequence[Variable], roles: Mapping[str, Role]) -> st
     return "BatchNormalization" if "moving_mean" in leaves else "Variable"
 
 
-def _weights(path: Path, kind: str, layers: tuple[StoredLayer, ...], notes: tuple[str, ...]) -> Weights:
+def _weights(
+    path: Path, kind: str, layers: tuple[StoredLayer, ...], notes: tuple[str, ...] = (), needs: str = ""
+) -> Weights:
     if not layers:
         raise SourceError(f"{path}: holds no weights; expected the variables of a network")
-    return Weights(path, kind, layers, notes)
+    return Weights(path, kind, layers, notes, needs)

@@ -58,10 +58,10 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            result = command(*args, **kwargs)
-            # A reader that has gone shows only when the output is really written.
-            sys.stdout.flush()
-            return result
+            try:
+                return command(*args, **kwargs)
+            finally:
+                output.flush()
         except InspectorError as error:
             output.error(error.message, error.hint)
             raise typer.Exit(KNOWN_ERROR) from None
@@ -69,8 +69,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             output.error("interrupted", "")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # The reader of our output has what it wanted; the interpreter must not flush into nothing.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader of our output has what it wanted.
+            output.abandon()
             raise typer.Exit(0) from None
         except (typer.Exit, typer.BadParameter):
             raise
@@ -126,4 +126,20 @@ def main() -> None:
     # Imports make many objects and next to no garbage: looking for it is a few percent of a short command.
     gc.set_threshold(50_000, *gc.get_threshold()[1:])
     # Options of the other subcommands need not be worked out.
-    build(sys.argv[1] if len(sys.argv) > 1 else "")()
+    try:
+        try:
+            build(sys.argv[1] if len(sys.argv) > 1 else "")()
+        finally:
+            output.flush()
+    except BrokenPipeError:
+        output.abandon()
+    except InspectorError as error:
+        # Commands say their own; this is the version, a list or help that could not be written.
+        output.error(error.message, error.hint)
+        sys.exit(KNOWN_ERROR)
+    except OSError as error:
+        if os.environ.get("INSPECTOR_DEBUG") == "1":
+            raise
+        unwritten = output.unwritten(error)
+        output.error(unwritten.message, unwritten.hint)
+        sys.exit(KNOWN_ERROR)

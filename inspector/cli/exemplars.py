@@ -82,12 +82,13 @@ def exemplars(
     fields = options.preprocess_fields(channels, range, mean, std, resize)
     opened = load(model)
     _, sources = options.pictures(images)
+    say = output.errors_once()
     with output.progress(len(sources), quiet) as advance:
 
         def step(result: Answer | Failure) -> None:
             advance()
             if isinstance(result, Failure):
-                output.error(result.error.message, result.error.hint)
+                say(result.error)
             else:
                 for warning in result.warnings:
                     output.warning(warning)

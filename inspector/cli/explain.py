@@ -92,7 +92,7 @@ def explain(
     trust: Annotated[
         bool, typer.Option("--trust/--no-trust", help="Whether each heatmap is tested on the spot.")
     ] = True,
-    seed: Annotated[int, typer.Option(help="Of what is drawn by chance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn by chance.")] = 0,
     scores: Annotated[
         str | None, typer.Option(help="The model's output that holds the scores.", show_default="found")
     ] = None,
@@ -138,6 +138,7 @@ def explain(
     from inspector.explain import DEFAULT_METHODS, Explainer, Explanations, Runner, find
     from inspector.explain.result import check_suffix
     from inspector.model import load
+    from inspector.onnxfile.source import counted
     from inspector.predictions import Failure
     from inspector.predictor import Predictor
     from inspector.regions import parse, report
@@ -158,6 +159,7 @@ def explain(
         _options(option or []),
         trust,
         seed,
+        lenient=not methods and layer is None,
     )
     warnings = (*([ready.assumed] if ready.assumed else []), *ready.warnings)
     for warning in warnings:
@@ -170,26 +172,32 @@ def explain(
     where = parse(regions) if regions else None
     pairs: list[tuple[ImageSource, Explanation]] = []
     failures = []
+    say = output.errors_once()
     with output.progress(len(sources), quiet) as step:
         for source, found in zip(sources, explainer.stream(sources), strict=True):
             step()
             if isinstance(found, Failure):
                 failures.append(found)
-                output.error(found.error.message, found.error.hint)
+                say(found.error)
             else:
                 pairs.append((source, found))
+    for warning in explainer.left_out if pairs else ():
+        output.warning(warning)
+        warnings = (*warnings, warning)
     result = Explanations(str(model), tuple(found for _, found in pairs), tuple(failures), warnings)
     for line in result.sentences:
         output.note(line, quiet=quiet)
+    if pairs:
+        # Before the regions: a mask that does not fit must not cost what was computed.
+        output.note(f"wrote {result.save(path, force=force)}", quiet=quiet)
     decided = report(explainer, pairs, where, seed=seed) if where and pairs else None
     if as_json:
         output.json({**result.to_dict(), "regions": None if decided is None else decided.to_dict()})
     elif decided is not None:
         output.table(*decided.table())
         output.data(decided.sentence)
-    if pairs:
-        output.note(f"wrote {result.save(path, force=force)}", quiet=quiet)
     if failures:
+        output.note(f"{len(failures)} of {counted(len(sources), 'picture')} failed", quiet=quiet)
         raise typer.Exit(SOME_FAILED if pairs else 1)
 
 

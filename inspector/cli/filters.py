@@ -112,7 +112,7 @@ def filters(
         "style": style,
     }
     opened = load(model)
-    _say(opened.notes, (), quiet)
+    _say(opened.notes if layer is None else opened.notes_on(layer), (), quiet)
     _refuse_unclear(layer, out, kind, select, channels)
     suffix = f".{(kind or 'png').removeprefix('.').lower()}"
     if layer is None:

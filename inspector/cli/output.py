@@ -6,9 +6,11 @@ import json as json_module
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from inspector.caution import Caution
+from inspector.errors import FileError, InspectorError
 from inspector.safe_names import printable
 
 if TYPE_CHECKING:
@@ -29,7 +31,43 @@ def _say(text: str) -> None:
 def data(text: str) -> None:
     """Write a line of results; what the terminal's encoding lacks is escaped."""
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    with _writing():
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def flush() -> None:
+    """Have all results really written: only then shows a reader that has gone, or a full disk.
+
+    Raises:
+        FileError: They cannot be written.
+    """
+    with _writing():
+        sys.stdout.flush()
+
+
+def abandon() -> None:
+    """Let what is still unwritten go nowhere: the interpreter would try again as it ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritten(error) from error
+
+
+def unwritten(fault: OSError) -> FileError:
+    """What is said where results could not be written; no more of them are."""
+    abandon()
+    return FileError(
+        f"standard output: cannot be written: {fault.strerror or fault}",
+        "Check the room on its disk, or send it elsewhere.",
+    )
 
 
 def json(value: object, *, indent: int | None = 2) -> None:
@@ -49,15 +87,32 @@ def note(text: str, *, quiet: bool = False) -> None:
 
 
 def warning(text: str) -> None:
-    """Say what the user should know although the work goes on."""
+    """Say what the user should know although the work goes on, and what helps where the warning knows it."""
     _say(f"{_styled('warning:', '33')} {_lines(text)}\n")
+    _hint(text.hint if isinstance(text, Caution) else "")
 
 
 def error(message: str, hint: str) -> None:
     """Say what stopped the work, and what helps."""
     _say(f"{_styled('error:', '31')} {_lines(message)}\n")
-    if hint:
-        _say("  " + _lines(hint).replace("\n", "\n  ") + "\n")
+    _hint(hint)
+
+
+def errors_once() -> Callable[[InspectorError], None]:
+    """A way to say errors of many pictures: what a model refuses for each of them is said once."""
+    said: set[tuple[str, str]] = set()
+
+    def say(found: InspectorError) -> None:
+        if (found.message, found.hint) not in said:
+            said.add((found.message, found.hint))
+            error(found.message, found.hint)
+
+    return say
+
+
+def _hint(text: str) -> None:
+    if text:
+        _say("  " + _lines(text).replace("\n", "\n  ") + "\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[str] = ()) -> None:
@@ -81,7 +136,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Ite
         grid.add_row(*(Text(printable(cell, _LONGEST_NAME)) for cell in row))
     console = _console(sys.stdout.isatty())
     # Left to itself, rich ends the process when the reader has gone.
-    with console.capture() as captured:
+    with _writing(), console.capture() as captured:
         console.print(grid)
     data("\n".join(line.rstrip() for line in captured.get().splitlines()))
 

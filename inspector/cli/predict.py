@@ -107,7 +107,7 @@ def _show(predictor: Predictor, names: list[str], sources: list[ImageSource], fo
     """Write each result as it comes; the number of pictures that failed."""
     from inspector.predictions import Failure
 
-    failed = 0
+    failed, say = 0, output.errors_once()
     write = _WRITERS[form](names)
     # Rows on a terminal are progress enough.
     with output.progress(len(sources), quiet or sys.stdout.isatty()) as step:
@@ -117,7 +117,7 @@ def _show(predictor: Predictor, names: list[str], sources: list[ImageSource], fo
             write(result)
             if isinstance(result, Failure):
                 failed += 1
-                output.error(result.error.message, result.error.hint)
+                say(result.error)
             else:
                 for warning in result.warnings:
                     output.warning(warning)

@@ -85,8 +85,9 @@ def verify(
     for sentence in (done.assumed, *done.certificate.warnings):
         if sentence:
             output.warning(sentence)
+    say = output.errors_once()
     for failure in done.failures:
-        output.error(failure.error.message, failure.error.hint)
+        say(failure.error)
     if as_json:
         output.json(done.to_dict())
     elif not quiet:
@@ -96,15 +97,15 @@ def verify(
 
 def _show(certificate: Certificate) -> None:
     """The comparison as a short table."""
-    from converters.certificate_text import amount, verdict_line
+    from converters.certificate_text import amount, rows, verdict_line
 
     def row(item: Difference) -> list[str]:
         agreed = "" if item.top1 is None else str(item.top1)
         return [item.name, *amount(item), f"{item.allowed:.1e}", agreed, _mark(item)]
 
-    rows = [row(item) for item in (*certificate.layers, *certificate.outputs)]
+    shown = [row(item) for item in rows(certificate)]
     headings = ("layer or output", "largest difference", "of", "allowed", "top class", "")
-    output.table(headings, rows, numbers=headings[1:5])
+    output.table(headings, shown, numbers=headings[1:5])
     if certificate.unseen:
         output.data(f"without a value of their own in the model: {', '.join(certificate.unseen)}")
     output.data(verdict_line(certificate).removesuffix("; largest differences:"))

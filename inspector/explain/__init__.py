@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.choices import TIME_LIMIT
+from inspector.class_number import class_number
 from inspector.errors import InspectorError, OptionError
 from inspector.explain.registry import Heatmaps, Method, all_methods, find, method
 from inspector.explain.result import Explanation, Explanations, Heatmap
@@ -62,9 +63,11 @@ class Explainer:
         options: Options of methods that differ from their defaults, by method.
         trust: Whether each heatmap is tested: see `inspector.explain.trust`.
         seed: Of whatever is drawn by chance.
+        lenient: Whether a method that cannot explain this model is left out, as long as another can; see
+            `left_out`.
 
     Raises:
-        OptionError: There is no such class, layer or option.
+        OptionError: There is no such class, layer or option; or the seed is negative.
     """
 
     runner: Runner
@@ -74,9 +77,14 @@ class Explainer:
     options: Options | None = None
     trust: bool = True
     seed: int = 0
+    lenient: bool = False
 
     def __post_init__(self) -> None:
         """Check what can be checked before a picture is read."""
+        if self.seed < 0:
+            raise OptionError(f"the seed is {self.seed}; expected 0 or more", "--seed 0")
+        # The same method twice would agree with itself.
+        object.__setattr__(self, "methods", tuple(dict.fromkeys(self.methods)))
         for name in self.options or {}:
             if name not in {each.name for each in self.methods}:
                 raise OptionError(
@@ -100,8 +108,9 @@ class Explainer:
             GradientError: A method needs a gradient that the model does not have.
         """
         subject, seen, warnings = self.subject(source, name)
-        found = [each.run(subject, (self.options or {}).get(each.name, {})) for each in self.methods]
-        trusted = self._trusted(subject, found)
+        made = self._made(subject)
+        methods, found = list(made), list(made.values())
+        trusted = self._trusted(subject, methods, found)
         probability = subject.probabilities(subject.inputs)[0, subject.targets[0]]
         heatmaps = (
             Heatmap(
@@ -113,7 +122,7 @@ class Explainer:
                 notes=(*maps.notes, *([each.caution] if each.caution else ())),
                 trust=trust,
             )
-            for each, maps, trust in zip(self.methods, found, trusted, strict=True)
+            for each, maps, trust in zip(methods, found, trusted, strict=True)
         )
         target = subject.targets[0]
         return Explanation(
@@ -141,32 +150,48 @@ class Explainer:
         """The class that was asked for; None for the top one."""
         if self.target == TOP:
             return None
-        ready, text = self.runner.ready, str(self.target)
-        names = () if ready.names is None else ready.names.names
-        if text in names:
-            return names.index(text)
-        if not text.isdecimal():
-            known = ", ".join(names[:8]) or "numbers, for it declares no labels"
-            raise OptionError(
-                f"{ready.model.path}: there is no class {text!r}; there are {known}", "--target top"
-            )
-        if ready.scores.classes is not None and int(text) >= ready.scores.classes:
-            raise OptionError(
-                f"{ready.model.path}: there is no class {text}; there are 0 to {ready.scores.classes - 1}",
-                "--target top",
-            )
-        return int(text)
+        return class_number(self.runner.ready, self.target, "--target top")
 
     def _label(self, target: int) -> str:
         names = self.runner.ready.names
         return names[target] if names and target < len(names) else f"class {target}"
 
-    def _trusted(self, subject: Subject, found: Sequence[Heatmaps]) -> Sequence[Trust | None]:
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Of the methods tried so far those that cannot explain this model, and why, in sentences."""
+        if not self.lenient:
+            return ()
+        tried = ((each.name, self.runner.refusals.get(each.name)) for each in self.methods)
+        return tuple(f"{name} is left out: {error.message}" for name, error in tried if error)
+
+    def _made(self, subject: Subject) -> dict[Method, Heatmaps]:
+        """The maps of each method that can explain this model."""
+        made: dict[Method, Heatmaps] = {}
+        refusals = self.runner.refusals
+        for each in self.methods:
+            if self.lenient and refusals.get(each.name) is not None:
+                continue
+            try:
+                made[each] = each.run(subject, (self.options or {}).get(each.name, {}))
+            except InspectorError as error:
+                # What explained one picture is not left out of the next: every row has the same methods.
+                if not self.lenient or each.name in refusals:
+                    raise
+                refusals[each.name] = error
+            else:
+                refusals[each.name] = None
+        if self.methods and not made:
+            raise next(error for error in refusals.values() if error)
+        return made
+
+    def _trusted(
+        self, subject: Subject, methods: Sequence[Method], found: Sequence[Heatmaps]
+    ) -> Sequence[Trust | None]:
         if not self.trust:
             return [None] * len(found)
         from inspector.explain.trust import measured
 
-        return measured(subject, self.methods, found, self.options or {})
+        return measured(subject, methods, found, self.options or {})
 
 
 def explain(

@@ -8,6 +8,7 @@ import numpy as np
 
 from inspector.explain.registry import Heatmaps
 from inspector.explain.subject import Floats, Subject
+from inspector.explain.target_layer import no_maps
 from inspector.overlay import resized
 
 
@@ -30,15 +31,24 @@ def maps_with_gradients(subject: Subject) -> Maps:
     """Compute a layer's maps and their gradients in one run; nothing before the layer is differentiated."""
     layer = subject.target_layer
     found = subject.gradient(subject.inputs, subject.targets, wrt=layer.value, outputs=(layer.value,))
-    order = [layer.axes.index(letter) for letter in "NCHW"]
-    return Maps(found[layer.value].transpose(order), found["gradient"].transpose(order), layer.name)
+    maps, slopes = (_channels_first(subject, found[name]) for name in (layer.value, "gradient"))
+    return Maps(maps, slopes, layer.name)
 
 
 def maps_alone(subject: Subject) -> Maps:
     """Compute a layer's maps."""
     layer = subject.target_layer
     found = subject.values(subject.inputs, [layer.value])[layer.value]
-    return Maps(found.transpose([layer.axes.index(letter) for letter in "NCHW"]), None, layer.name)
+    return Maps(_channels_first(subject, found), None, layer.name)
+
+
+def _channels_first(subject: Subject, array: Floats) -> Floats:
+    """Turn what the target layer gives into (N, channels, height, width)."""
+    layer = subject.target_layer
+    if array.ndim != len(layer.axes):
+        # The shape of a value that is no layer's may be declared nowhere.
+        raise no_maps(subject.model, layer.name)
+    return array.transpose([layer.axes.index(letter) for letter in "NCHW"])
 
 
 def over_picture(subject: Subject, maps: Floats, layer: str, *, positive: bool = True) -> Heatmaps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,12 +29,13 @@ def draw(items: Sequence[Explanation], *, captions: bool, zoom: int | None) -> P
     side = max(_LEAST, _WIDTH // columns)
     tiles: list[NDArray[np.uint8]] = []
     words: list[str] = []
-    for item in items:
+    names = _names(items)
+    for item, name in zip(items, names, strict=True):
         shown = (
             enlarged(item.seen, side) if zoom is None else enlarged(item.seen, zoom * max(item.seen.shape))
         )
         tiles.append(_colour(shown))
-        words.append(_title(item))
+        words.append(_title(item, name))
         for heatmap in item.heatmaps:
             tiles.append(_over(shown, heatmap))
             words.append(_named(heatmap))
@@ -57,8 +59,15 @@ def _over(shown: NDArray[np.uint8], heatmap: Heatmap) -> NDArray[np.uint8]:
     return pixels
 
 
-def _title(item: Explanation) -> str:
-    name = printable(Path(item.source).name, _CAPTION)
+def _names(items: Sequence[Explanation]) -> list[str]:
+    """What to call each picture: its file's name, with the folder's where two files have the same."""
+    paths = [Path(item.source) for item in items]
+    counts = Counter(path.name for path in paths)
+    return [path.name if counts[path.name] == 1 else f"{path.parent.name}/{path.name}" for path in paths]
+
+
+def _title(item: Explanation, name: str) -> str:
+    name = printable(name, _CAPTION)
     return f"{name}: {printable(item.label, _CAPTION)} {100 * item.probability:.1f} %"
 
 

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 # A weight of fewer numbers is a constant of the graph or a bias.
 _FEWEST = 32
 
+# Operator → which of its inputs is the quantised weight, and which what stands for zero in it.
+_ZERO_POINTS = {
+    "DequantizeLinear": (0, 2),
+    "QLinearConv": (3, 5),
+    "QLinearMatMul": (3, 5),
+    "ConvInteger": (1, 3),
+    "MatMulInteger": (1, 3),
+}
+
 
 def randomised(subject: Subject) -> Subject:
     """The subject with a network of random weights; made once for a model and kept.
@@ -53,9 +62,28 @@ def with_random_weights(model: ModelProto, seed: int = 0) -> ModelProto:
         if node.op_type == "Constant"
         for attribute in node.attribute
     )
+    zeros = _zeros(model)
     for tensor in (*changed.graph.initializer, *constants):
         if tensor.data_type in floats and len(tensor.dims) > 1 and np.prod(tensor.dims) >= _FEWEST:
             array = numpy_helper.to_array(tensor)
             drawn = random.normal(0, np.std(array, dtype=np.float64), array.shape)
+            if array.dtype.kind in "iu":
+                limits = np.iinfo(array.dtype)
+                drawn = np.rint(drawn + zeros.get(tensor.name, 0)).clip(limits.min, limits.max)
             tensor.CopyFrom(numpy_helper.from_array(drawn.astype(array.dtype), tensor.name))
     return changed
+
+
+def _zeros(model: ModelProto) -> dict[str, int]:
+    """The number that stands for zero in each quantised weight, where that is stored."""
+    from onnx import numpy_helper
+
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    found: dict[str, int] = {}
+    for node in model.graph.node:
+        weight, point = _ZERO_POINTS.get(node.op_type, (0, len(node.input)))
+        if point < len(node.input) and node.input[weight] in stored and node.input[point] in stored:
+            values = numpy_helper.to_array(stored[node.input[point]]).astype(np.int64)
+            # One for each channel mostly says the same.
+            found[node.input[weight]] = round(float(np.mean(values)))
+    return found

@@ -162,7 +162,10 @@ class Subject:
         Raises:
             GradientError: An operator on the way has no derivative.
         """
-        asked = self.runner.gradient(self.runner.logits, wrt or self.runner.input, rules, outputs)
+        first, _ = next(self._parts(batch[:1]))
+        asked = self.runner.gradient(
+            self.runner.logits, wrt or self.runner.input, rules, outputs, first.shape
+        )
         parts = []
         for at, (part, count) in zip(self._starts(batch), self._parts(batch), strict=True):
             missing = (self.runner.ready.layout.batch or count) - count

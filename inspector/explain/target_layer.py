@@ -56,7 +56,7 @@ def target_layer(model: Model, start: str, end: str, asked: str = "") -> TargetL
         if not makers or not any(name in needed for node in makers for name in node.outputs):
             continue
         for value in (layer.output, *(name for node in reversed(layer.nodes) for name in node.outputs)):
-            axes = axes_of(model.graph, value, 4) if value in needed else None
+            axes = axes_of(model.graph, value, 4) if value in needed and _flat(layer.shape) else None
             if axes and {"C", "H", "W"} <= set(axes):
                 found = TargetLayer(layer.name, value, axes)
                 if not _single(layer.shape, axes):
@@ -69,6 +69,11 @@ def target_layer(model: Model, start: str, end: str, asked: str = "") -> TargetL
         f"{model.path}: no convolution leads to {quoted(end)}; a class activation map needs feature maps",
         "Name a layer with --layer, or use another method: -m gradient, -m rise",
     )
+
+
+def _flat(shape: Sequence[Dimension] | None) -> bool:
+    """Whether maps have a height and a width, as those of a one-dimensional convolution have not."""
+    return shape is None or len(shape) == 4
 
 
 def _single(shape: Sequence[Dimension] | None, axes: str) -> bool:
@@ -89,11 +94,16 @@ def _given(model: Model, asked: str) -> TargetLayer:
     axes = axes_of(model.graph, value, 4)
     shape = model.layers.get(asked).shape if value != asked else None
     if axes is None or (shape is not None and len(shape) != 4):
-        raise OptionError(
-            f"{model.path}: {quoted(asked)} has no feature maps; a class activation map needs some",
-            "Leave out --layer to have one found.",
-        )
+        raise no_maps(model, asked)
     return TargetLayer(asked, value, axes)
+
+
+def no_maps(model: Model, asked: str) -> OptionError:
+    """The error for a layer whose value is no set of maps."""
+    return OptionError(
+        f"{model.path}: {quoted(asked)} has no feature maps; a class activation map needs some",
+        "Leave out --layer to have one found.",
+    )
 
 
 def _before(model: Model, end: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +123,9 @@ def parse(given: Sequence[str]) -> Regions:
     alone = SUPERPIXELS in given
     if len(folders) > 1 or (alone and len(given) > 1):
         raise OptionError(f"regions are given in two ways: {', '.join(given)}; expected one", _HOW)
+    for name, count in Counter(each.name for each in rectangles).items():
+        if count > 1:
+            raise OptionError(f"{count} rectangles are called {name}; expected a name for each", _HOW)
     for each in rectangles:
         if not each.width or not each.height:
             raise OptionError(f"the rectangle {each.name} has no pixels", _HOW)

@@ -98,7 +98,8 @@ def visualize(
         >>> (found.pictures[0, 0] > 127).astype(int).tolist()
         [[0, 1], [0, 1]]
     """
-    from inspector.visualize.unit import LOGITS, class_names, class_number, prepared, units_of
+    from inspector.class_number import class_number
+    from inspector.visualize.unit import LOGITS, class_names, prepared, units_of
 
     _check(steps, per_filter)
     if (target is None) == (not layer):
@@ -108,7 +109,7 @@ def visualize(
     ready = prepared(model, layer or LOGITS, preprocess, labels, time_limit)
     units = units_of(ready, layer or LOGITS)
     if target is not None:
-        select = (class_number(ready, target),)
+        select = (class_number(ready, target, "--class 0"),)
     elif units.channel is not None:
         select = (units.channel,)
     ascent = _ascent(ready, units, transforms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,9 +57,24 @@ class Head:
     patch: bool = False
     box: tuple[int, int, int, int] | None = None
 
-    def feed(self, tensor: Floats) -> Floats:
-        """Lay out the model's numbers for pictures, (M, channels, height, width), as the input has them."""
-        return laid_out(tensor, self.axes)
+    @cached_property
+    def dtype(self) -> np.dtype[np.generic]:
+        """What the input takes."""
+        from onnx import helper
+
+        kind = self.proto.graph.input[0].type.tensor_type.elem_type
+        return np.dtype(helper.tensor_dtype_to_np_dtype(kind))
+
+    def feed(self, tensor: Floats) -> NDArray[np.generic]:
+        """Lay out the model's numbers for pictures, (M, channels, height, width), as the input has them.
+
+        They are rounded for a model that takes whole numbers.
+        """
+        laid = laid_out(tensor, self.axes)
+        if self.dtype.kind not in "iu":
+            return laid
+        limits = np.iinfo(self.dtype.name)
+        return np.rint(laid).clip(limits.min, limits.max).astype(self.dtype)
 
     def unfeed(self, array: Floats) -> Floats:
         """Undo `feed`."""

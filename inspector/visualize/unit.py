@@ -96,26 +96,6 @@ def prepared(
     return Predictor(model, preprocess=preprocess, labels=labels, output=output, time_limit=time_limit)
 
 
-def class_number(ready: Predictor, name: str | int) -> int:
-    """Find the number of a class, given by its name or number.
-
-    Raises:
-        OptionError: There is no such class.
-    """
-    text, path = str(name), ready.model.path
-    names = () if ready.names is None else ready.names.names
-    if text in names:
-        return names.index(text)
-    if not text.isdecimal():
-        known = ", ".join(names[:8]) or "numbers, for it declares no labels"
-        raise OptionError(f"{path}: there is no class {text!r}; there are {known}", "--class 0")
-    if ready.scores.classes is not None and int(text) >= ready.scores.classes:
-        raise OptionError(
-            f"{path}: there is no class {text}; there are 0 to {ready.scores.classes - 1}", "--class 0"
-        )
-    return int(text)
-
-
 def class_names(ready: Predictor, units: Units, chosen: Sequence[int]) -> tuple[str, ...]:
     """The names of units that are classes; none where they are not, or have no names."""
     names = ready.names if units.are_logits else None

@@ -54,6 +54,8 @@ def test_an_assumption_about_the_pixels_is_said(inspector, net, picture):
     assert said.err == (
         f"warning: {net} does not declare how pixels become its input; "
         "assumed: grey, values 0..1, stretched to 6x8\n"
+        f"  If that is how it was trained: inspector annotate {net} --channels gray --range 0..1\n"
+        "  If not, name the right way there, or here with the same options.\n"
     )
 
 

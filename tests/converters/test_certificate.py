@@ -192,3 +192,20 @@ def test_a_long_table_keeps_its_ends_the_worst_and_all_that_differ():
     assert kept[-1] == "l99"
     assert "l50" in kept
     assert f"{100 - len(kept)} rows that are equal are left out; the JSON certificate has all." in page
+
+
+def test_a_layer_that_is_an_output_is_listed_once_unless_it_differs_as_a_layer():
+    output = Difference("scores", "scores", 0.0, 1.0, top1=Agreement(8, 8))
+    conv, twin = Difference("conv_1", "c1", 0.0, 1.0), Difference("scores", "scores", 0.0, 1.0)
+
+    def names(layer):
+        made = certificate(reference="R", outputs=(output,), layers=(conv, layer))
+        summary = [line.split()[0] for line in made.summary().splitlines()[3:]]
+        table = re.findall(r"^\| \**(\w+)", made.to_markdown().replace("\\", ""), re.MULTILINE)[1:]
+        assert summary == table
+        return summary
+
+    assert names(twin) == ["conv_1", "scores"]
+    assert names(Difference("scores", "scores", 0.5, 1.0)) == ["conv_1", "scores", "scores"]
+    # Another value of the same name is another thing.
+    assert names(Difference("scores", "before", 0.0, 1.0)) == ["conv_1", "scores", "scores"]

@@ -1,5 +1,6 @@
 """Files of strangers, and outputs of which no half is ever left."""
 
+import errno
 import os
 import sys
 
@@ -133,3 +134,17 @@ def test_an_output_in_a_folder_that_is_not_there(tmp_path):
 def test_an_output_that_is_a_folder(tmp_path):
     with pytest.raises(FileError, match="is a directory; expected the name of a file to write"):
         check_output(tmp_path, force=True)
+
+
+def test_an_output_for_which_there_is_no_room_is_told_and_nothing_is_left(tmp_path):
+    with pytest.raises(FileError) as caught, replacing(tmp_path / "a.png", force=False) as temporary:
+        temporary.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.message == f"{tmp_path / 'a.png'}: cannot be written: No space left on device"
+    assert caught.value.hint == "Check the room on its disk, and that you may write there."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_fault_while_an_output_is_made_stays_what_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "a.png", force=False):
+        raise FileNotFoundError(errno.ENOENT, "No such file", "source.npy")

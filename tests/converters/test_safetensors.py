@@ -232,13 +232,15 @@ def test_a_damaged_file_is_told_with_its_fault(
     tmp_path: Path, header: object, data: bytes, fault: str
 ) -> None:
     path = written(tmp_path / "net.safetensors", header, data)
-    assert refusal(path) == (f"{path}: is damaged: {fault}", FETCH)
+    assert refusal(path) == (f"{path}: is a damaged safetensors file: {fault}", FETCH)
 
 
 def test_a_header_beyond_the_file_is_told_without_reading_it(tmp_path: Path) -> None:
     path = written(tmp_path / "net.safetensors", {}, length=1 << 39)
     assert SAFETENSORS.recognise(path)
-    assert refusal(path)[0] == f"{path}: is damaged: its header has {1 << 39:,} bytes, and 2 are there"
+    assert refusal(path)[0] == (
+        f"{path}: is a damaged safetensors file: its header has {1 << 39:,} bytes, and 2 are there"
+    )
 
 
 def test_a_header_larger_than_any_real_one_is_refused(
@@ -247,7 +249,8 @@ def test_a_header_larger_than_any_real_one_is_refused(
     monkeypatch.setattr(reader, "MAX_HEADER", 10)
     path = written(tmp_path / "net.safetensors", {"w": entry([1], 0, 4)}, bytes(4))
     assert refusal(path)[0] == (
-        f"{path}: is damaged: its header has {path.stat().st_size - 12:,} bytes; expected at most 10"
+        f"{path}: is a damaged safetensors file: its header has {path.stat().st_size - 12:,} bytes; "
+        "expected at most 10"
     )
 
 
@@ -277,7 +280,7 @@ def test_a_file_that_shrinks_is_told(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(SourceError) as caught:
         layer.variables[0].read()
-    assert caught.value.message == f"{path}: is damaged: tensor 'w' is cut off"
+    assert caught.value.message == f"{path}: is a damaged safetensors file: tensor 'w' is cut off"
 
 
 def test_it_is_recognised_by_content_and_cannot_be_converted(tmp_path: Path) -> None:
@@ -290,3 +293,9 @@ def test_it_is_recognised_by_content_and_cannot_be_converted(tmp_path: Path) -> 
     assert not SAFETENSORS.recognise(tmp_path)
     assert not SAFETENSORS.recognise(tmp_path / "absent")
     assert not SAFETENSORS.recognise(tmp_path / "nul\0")
+
+
+def test_another_format_that_is_called_safetensors_is_not_taken_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    assert not SAFETENSORS.recognise(path)

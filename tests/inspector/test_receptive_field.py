@@ -63,6 +63,18 @@ CASES = {
         [helper.make_node("Conv", ["x", "w"], ["y"], auto_pad="SAME_UPPER", strides=[3, 2])],
         {"w": kernel(1, 1, 4, 4)},
     ),
+    "padded as TensorFlow does, more in front": (
+        [helper.make_node("Conv", ["x", "w"], ["y"], auto_pad="SAME_LOWER", strides=[2, 1])],
+        {"w": kernel(1, 1, 5, 4)},
+    ),
+    "branches that look to different sides": (
+        [
+            helper.make_node("Conv", ["x", "w"], ["a"], pads=[2, 4, 0, 0]),
+            helper.make_node("Conv", ["x", "v"], ["b"], pads=[0, 0, 2, 4]),
+            helper.make_node("Add", ["a", "b"], ["y"]),
+        ],
+        {**CONV, "v": kernel(2, 1, 3, 5)},
+    ),
     "a residual": (
         [
             helper.make_node("Conv", ["x", "w"], ["a"], pads=[1, 2, 1, 2]),
@@ -107,6 +119,19 @@ def test_channels_last_in_the_input_make_no_difference(tmp_path):
     ]
     model = saved(tmp_path, nodes, CONV, shape=("N", 20, 18, 1))
     assert receptive_field(model, "y").box(2, 3) == seen_by_trial(model, 2, 3, (1, 20, 18, 1))
+
+
+def test_a_pad_of_pictures_with_channels_last_is_read_by_their_axes(tmp_path):
+    nodes = [
+        helper.make_node("Pad", ["x", "pads"], ["p"]),
+        helper.make_node("Transpose", ["p"], ["t"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["t", "w"], ["y"]),
+    ]
+    weights = {**CONV, "pads": np.array([0, 2, 1, 0, 0, 0, 3, 0])}
+    model = saved(tmp_path, nodes, weights, shape=("N", 20, 18, 1))
+    field = receptive_field(model, "y")
+    assert field.box(0, 0) == (-2, -1, 1, 4)
+    assert field.box(5, 6) == seen_by_trial(model, 5, 6, (1, 20, 18, 1))
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,55 @@ def test_a_function_that_builds_a_model_is_converted(child, tmp_path):
 
 
 def test_a_shape_for_a_model_that_declares_its_own_is_not_used(child, tmp_path):
-    source, _ = proved(child, tmp_path, "with_custom_layer", input_shapes=("N,9",))
+    source, _ = proved(child, tmp_path, "with_custom_layer", input_shapes=("N,6",))
     assert source.decisions == ("--input-shape is not used: the model declares its inputs.",)
     assert source.inputs[0].shape == (None, 6)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault", "hint"),
+    [
+        (
+            "N,9",
+            "its input numbers is N,6; given --input-shape N,9",
+            "Leave out --input-shape: the model declares its inputs.",
+        ),
+        (
+            "N,6,1",
+            "its input numbers is N,6; given --input-shape N,6,1",
+            "Leave out --input-shape: the model declares its inputs.",
+        ),
+        (
+            "N,M",
+            "its input numbers is N,6; given --input-shape N,M",
+            "Leave out --input-shape: the model declares its inputs.",
+        ),
+        (
+            "N,6:int64",
+            "its input numbers is N,6:float32; given --input-shape N,6:int64",
+            "Leave out --input-shape: the model declares its inputs.",
+        ),
+        ("number=N,6", "has no input number; its inputs are numbers", "Nearest: numbers."),
+    ],
+)
+def test_a_shape_that_is_not_the_declared_one_is_refused(child, given, fault, hint):
+    error = refusal(child, "with_custom_layer", input_shapes=(given,))
+    assert error.message == f"with_custom_layer: keras_code:with_custom_layer: {fault}"
+    assert error.hint == hint
+
+
+def test_sizes_and_letters_fit_axes_that_a_model_leaves_free(child):
+    # Its number of steps is free; what is refused is another thing.
+    for given in ("N,7,3", "2,T,3"):
+        assert "has a free number of steps" in refusal(child, "masked", input_shapes=(given,)).message
+
+
+def test_a_shape_that_a_model_without_inputs_does_not_take_is_refused(child):
+    error = refusal(child, "Picky", input_shapes=("N,4",))
+    assert error.message == (
+        "Picky: --input-shape: the model does not take 32,4:float32: ValueError: 4 numbers; expected 6"
+    )
+    assert error.hint == "Another --input-shape may be what it takes."
 
 
 def test_a_class_of_model_gets_its_inputs_from_the_user(child, tmp_path):
