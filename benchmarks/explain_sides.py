@@ -1,4 +1,4 @@
-"""One way of explaining a picture, for `sides`: `explain_sides.py WAY MODEL.onnx [BATCH]`."""
+"""One way of explaining a picture, for `sides`: `explain_sides.py WAY MODEL.onnx [OPTION…]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from sides import serve
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
-MASKS = 1000
 CLASS = 1
 Work = Callable[[], object]
 
@@ -23,25 +22,25 @@ def picture() -> NDArray[np.float32]:
     return np.random.default_rng(0).random((1, 91, 91, 1), dtype=np.float32)
 
 
-def forward(path: str, batch: str) -> Work:
+def forward(path: str, masks: str, batch: str) -> Work:
     """As many bare runs as RISE needs, in batches of one size."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    name, size = session.get_inputs()[0].name, int(batch)
+    name, count, size = session.get_inputs()[0].name, int(masks), int(batch)
     pictures = np.repeat(picture(), size, axis=0)
 
     def work() -> None:
-        for first in range(0, MASKS, size):
-            session.run(None, {name: pictures[: MASKS - first]})
+        for first in range(0, count, size):
+            session.run(None, {name: pictures[: count - first]})
 
     return work
 
 
-def rise(path: str) -> Work:
+def rise(path: str, masks: str) -> Work:
     """RISE as `inspector explain` computes it."""
-    return _ours("rise", path, {"masks": MASKS})
+    return _ours("rise", path, {"masks": int(masks), "enough": 0.0})
 
 
-def rise_dianna(path: str, keep: str = "") -> Work:
+def rise_dianna(path: str, masks: str, keep: str = "") -> Work:
     """RISE by DIANNA; not told what share of a picture to keep, it tries nine with a hundred masks each."""
     import torchvision_alone
 
@@ -49,7 +48,7 @@ def rise_dianna(path: str, keep: str = "") -> Work:
     from dianna.methods.rise_image import RISEImage  # type: ignore[import-untyped]
 
     method = RISEImage(
-        n_masks=MASKS, p_keep=float(keep) if keep else None, axis_labels=("y", "x", "channels")
+        n_masks=int(masks), p_keep=float(keep) if keep else None, axis_labels=("y", "x", "channels")
     )
     return lambda: method.explain(path, picture()[0], labels=(CLASS,))
 

@@ -103,7 +103,26 @@ def scattered(grad: Value, places: Value, axis: int, size: Value, rank: int, *, 
     order = [axis, *others]
     rest = grad.op("Shape").op("Gather", np.array(others, np.int64))
     zeros = size.op("Concat", rest, axis=0).op("ConstantOfShape", value=np.zeros(1, grad.dtype))
-    adding = {} if distinct else {"reduction": "add"}
-    rows = places.op("Unsqueeze", axes=(1,))
-    sums = zeros.op("ScatterND", rows, grad.transpose(order), **adding)
+    rows = grad.transpose(order)
+    sums = (
+        zeros.op("ScatterND", places.op("Unsqueeze", axes=(1,)), rows)
+        if distinct
+        else added_rows(zeros, places, rows)
+    )
     return sums.transpose([order.index(at) for at in range(rank)])
+
+
+def added_rows(target: Value, places: Value, rows: Value) -> Value:
+    """Add rows to those of another value, also several to one.
+
+    onnxruntime's ScatterND adds in several threads, which lose what they add to one number at the same time;
+    its ScatterElements adds one number after the other.
+
+    Args:
+        target: What is added to.
+        places: int64 (m,), the row of `target` that each is added to.
+        rows: As `target`, with m along the first axis.
+    """
+    everywhere = places.op("Unsqueeze", axes=tuple(range(1, rows.rank))) if rows.rank > 1 else places
+    index = everywhere.op("Expand", rows.op("Shape"))
+    return target.op("ScatterElements", index, rows, axis=0, reduction="add")

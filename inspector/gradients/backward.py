@@ -91,7 +91,9 @@ def backward(
 def _differentiated(forward: Forward, source: Opened, ask: Question, rules: Rules) -> ModelProto:
     """One attempt, with the batch free or as it is declared."""
     wanted = resolved(forward, source, ask)
-    tape = Tape(forward.where, forward.known, forward.names, forward.weights, forward.steady())
+    tape = Tape(
+        forward.where, forward.known, forward.names, forward.weights, forward.steady(), forward.batched()
+    )
     walk = Walk(forward, tape, rules)
     if wanted.target.value not in forward.known.kinds:
         # An operator that nothing is known of is the better reason than the shape of what it makes.

@@ -68,15 +68,7 @@ def integers_at(node: Node, at: int, what: str) -> tuple[int, ...]:
 
 def size_along(value: Value, axis: int) -> Value:
     """The size of one of a value's axes, as an int64 vector of one number."""
-    return sliced(sizes_of(value), 0, axis, axis + 1)
-
-
-def sizes_of(value: Value) -> Value:
-    """A value's shape as an int64 vector, a constant where it is one at every batch size."""
-    shape = value.shape
-    if shape is not None and None not in shape:
-        return value.tape.constant(np.array(shape, np.int64))
-    return value.op("Shape")
+    return sliced(value.shape_vector(), 0, axis, axis + 1)
 
 
 def expand_like(value: Value, like: Value) -> Value:
@@ -87,7 +79,7 @@ def expand_like(value: Value, like: Value) -> Value:
     fixed = [1 if same == size else size for same, size in zip(given, wanted, strict=True)]
     if None not in fixed:
         return value.op("Expand", np.array(fixed, np.int64))
-    return value.op("Expand", like.op("Shape"))
+    return value.op("Expand", like.shape_vector())
 
 
 def sliced(value: Value, axis: int, start: int, stop: int) -> Value:

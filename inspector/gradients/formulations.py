@@ -37,8 +37,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from inspector.gradients.expressions import positive
 from inspector.gradients.node import Node
 from inspector.gradients.value import Value
@@ -159,7 +157,7 @@ def _unpool(grad: Value, places: Value, x: Value, windows: Windows) -> Value:
     spread = grad.op(
         "MaxUnpool",
         places,
-        x.op("Shape"),
+        x.shape_vector(),
         kernel_shape=windows.kernel,
         strides=windows.strides,
         pads=(*windows.begins, *(max(end, 0) for end in windows.ends)),
@@ -169,8 +167,11 @@ def _unpool(grad: Value, places: Value, x: Value, windows: Windows) -> Value:
 
 def _scatter(grad: Value, places: Value, x: Value, windows: Windows) -> Value:
     """For windows that overlap: a number may be the maximum of several, and what they hand it is added up."""
-    zeros = x.op("Size").op("Reshape", (-1,)).op("ConstantOfShape", value=np.zeros(1, grad.dtype))
-    flat = zeros.op(
-        "ScatterElements", places.op("Reshape", (-1,)), grad.op("Reshape", (-1,)), axis=0, reduction="add"
+    flat = (
+        x.zeros()
+        .op("Reshape", (-1,))
+        .op(
+            "ScatterElements", places.op("Reshape", (-1,)), grad.op("Reshape", (-1,)), axis=0, reduction="add"
+        )
     )
     return flat.reshape_like(x)

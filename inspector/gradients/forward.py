@@ -62,6 +62,14 @@ class Forward:
         )
         return next(named, BATCH)
 
+    def batched(self) -> str:
+        """An input whose first axis is the free batch; empty where none has one."""
+        for info in self.inputs:
+            kind = self.known.kinds.get(info.name)
+            if kind and tuple(sizes[0] for sizes in kind.sizes if sizes) == BATCHES:
+                return info.name
+        return ""
+
     def steady(self) -> frozenset[str]:
         """The values that do not depend on what the network is given."""
         found = set(self.weights)

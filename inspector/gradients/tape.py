@@ -30,6 +30,7 @@ class Tape:
         taken: Names that the forward graph uses.
         weights: The forward graph's initializers, by name.
         steady: The forward values that do not depend on what the network is given.
+        batched: An input whose first axis is the batch; empty where none is.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Tape:
         taken: set[str],
         weights: Mapping[str, TensorProto],
         steady: frozenset[str] = frozenset(),
+        batched: str = "",
     ) -> None:
         self.where = where
         self.known = known
@@ -47,6 +49,8 @@ class Tape:
         self.steady = steady
         self.scope = ""
         self.layer = ""
+        self._batched = batched
+        self._batch: Value | None = None
         self._taken = taken
         self._weights = weights
         self._stored: dict[tuple[str, Sizes, bytes], str] = {}
@@ -57,6 +61,14 @@ class Tape:
     def value(self, name: str) -> Value:
         """The value of this name."""
         return Value(name, self)
+
+    def batch(self) -> Value | None:
+        """The size of the batch, int64 (1,); None when no input has such an axis."""
+        if self._batch is None and self._batched:
+            scope, self.scope = self.scope, ""
+            self._batch = self.value(self._batched).op("Shape", start=0, end=1)
+            self.scope = scope
+        return self._batch
 
     def maker(self, value: Value) -> NodeProto | None:
         """The backward node that makes a value; None of forward values and constants."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inspector.errors import GradientError
-from inspector.gradients.kinds import Shape, Sizes
+from inspector.gradients.kinds import BATCHES, Shape, Sizes
 
 if TYPE_CHECKING:
     from onnx import TensorProto
@@ -186,7 +187,7 @@ class Value:
             return self
         if shape is not None and shape.count(None) <= 1 and 0 not in shape:
             return self.reshape(shape)
-        return self.op("Reshape", other.op("Shape"), allowzero=int(shape is not None and 0 in shape))
+        return self.op("Reshape", other.shape_vector(), allowzero=int(shape is not None and 0 in shape))
 
     def declared_like(self, other: Value) -> Value:
         """This value, known to have the other's shape and dtype where onnx cannot infer them."""
@@ -197,13 +198,27 @@ class Value:
 
     def zeros(self) -> Value:
         """Zeros of its shape, and of its dtype where that is a float type."""
-        shape = self.shape
         zero = np.zeros(1, self.dtype if self.dtype.kind != "i" and self.dtype.kind != "u" else np.float32)
-        if shape is not None and None not in shape:
-            sizes: Value = self.tape.constant(np.array(shape, np.int64))
-        else:
-            sizes = self.op("Shape")
-        return sizes.op("ConstantOfShape", value=_tensor(zero))
+        return self.shape_vector().op("ConstantOfShape", value=_tensor(zero))
+
+    def shape_vector(self) -> Value:
+        """Its shape as an int64 vector.
+
+        Where the batch decides it, it is made of that: a value whose shape is asked for in the backward pass
+        would be kept until then, and the values of the first layers are the largest.
+        """
+        sizes = self.sizes
+        if sizes is not None and len(set(sizes)) == 1:
+            return self.tape.constant_vector(sizes[0])
+        axes = list(zip(*sizes, strict=True)) if sizes is not None else [()]
+        batch = self.tape.batch()
+        if batch is None or any(len(set(axis)) != 1 and axis != BATCHES for axis in axes):
+            return self.op("Shape")
+        parts: list[Value] = []
+        for free, run in groupby(axes, lambda axis: axis == BATCHES):
+            same = [axis[0] for axis in run]
+            parts += [batch] * len(same) if free else [self.tape.constant_vector(same)]
+        return parts[0].op("Concat", *parts[1:], axis=0) if len(parts) > 1 else parts[0]
 
     def unbroadcast(self, like: Value) -> Value:
         """Sum over the axes along which a value of the other's shape was broadcast to this one's."""

@@ -28,7 +28,7 @@ def rise(
     masks: int = 1000,
     cells: int = 8,
     keep: float = 0.5,
-    enough: float = 0.0,
+    enough: float = 0.05,
     blank: Blank = "mean",
 ) -> Heatmaps:
     """The mean probability of the target over the masks that keep a pixel.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.gradients.along_axis import padded, scattered, unselected
+from inspector.gradients.along_axis import added_rows, padded, scattered, unselected
 from inspector.gradients.expressions import axis_of, integers_at, size_along, size_at
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
@@ -134,10 +136,35 @@ def gather_elements(node: Node, grad: Value) -> Value:
 @vjp("GatherND", since=11)
 def gather_nd(node: Node, grad: Value) -> Value:
     """To each place the sum of what was taken there."""
-    indices = node.given(1)
+    x, indices = node.input, node.given(1)
     for axis in reversed(range(node.attr("batch_dims", 0))):
         indices = _with_position(node, indices, axis)
-    return node.input.zeros().op("ScatterND", indices, grad, reduction="add")
+    depth = size_at(node, indices, -1)
+    parts = x.known_shape[depth:]
+    if None in parts:
+        raise node.refuse("has no gradient with an axis that goes with the batch in each part that is taken")
+    inside = math.prod(size or 0 for size in parts)
+    rows = x.zeros().op("Reshape", (-1, inside))
+    places = _row_numbers(indices, x.shape_vector(), depth)
+    return added_rows(rows, places, grad.op("Reshape", (-1, inside))).reshape_like(x)
+
+
+def _row_numbers(indices: Value, sizes: Value, depth: int) -> Value:
+    """The number of each part among all, int64 (m,), from its place along each of the first axes.
+
+    Args:
+        indices: int64 (…, depth); negative ones count from the end.
+        sizes: int64, the size of every axis.
+        depth: How many axes are counted along.
+    """
+    number: Value | None = None
+    for axis in range(depth):
+        size = sizes.op("Gather", np.array([axis], np.int64))
+        given = indices.op("Gather", np.array(axis, np.int64), axis=-1).op("Reshape", (-1,))
+        place = given + given.less(0).cast(np.int64) * size
+        number = place if number is None else number * size + place
+    assert number is not None
+    return number
 
 
 def _with_position(node: Node, indices: Value, axis: int) -> Value:

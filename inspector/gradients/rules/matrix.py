@@ -85,7 +85,7 @@ def _factor(node: Node, grad: Value, factors: list[Value], terms: Einsum, at: in
         made = made.op(
             "Unsqueeze", axes=tuple(place for place, letter in enumerate(wanted) if letter not in there)
         )
-        return made.op("Expand", factors[at].op("Shape"))
+        return made.op("Expand", factors[at].shape_vector())
     return unbroadcast(made, factors[at])
 
 

@@ -140,4 +140,4 @@ def _expanded(grad: Value, x: Value) -> Value:
     shape = x.known_shape
     if None not in shape[1:]:
         return grad.op("Expand", (1, *(size or 0 for size in shape[1:])))
-    return grad.op("Expand", x.op("Shape"))
+    return grad.op("Expand", x.shape_vector())

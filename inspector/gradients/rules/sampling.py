@@ -87,7 +87,7 @@ def _index(like: Value, at: list[Value], sizes: list[int]) -> tuple[Value, Value
         inside = here if inside is None else inside * here
         index = held if index is None else index * float(size) + held
     assert index is not None and inside is not None
-    return index.cast(np.int64).op("Expand", like.op("Shape")), inside
+    return index.cast(np.int64).op("Expand", like.shape_vector()), inside
 
 
 def _spread(pixels: Value, flat: Value, at: list[Value], weights: list[Value], sizes: list[int]) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inspector.gradients.expressions import axis_of, size_at, sizes_of, sliced
+from inspector.gradients.expressions import axis_of, size_at, sliced
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -86,7 +86,7 @@ def tile(node: Node, grad: Value) -> Value:
     x = node.input
     repeats = node.constant(1)
     if repeats is None:
-        counts, sizes = (each.op("Unsqueeze", axes=(1,)) for each in (node.given(1), sizes_of(x)))
+        counts, sizes = (each.op("Unsqueeze", axes=(1,)) for each in (node.given(1), x.shape_vector()))
         pairs = counts.op("Concat", sizes, axis=1).op("Reshape", np.array([-1], np.int64))
         return grad.op("Reshape", pairs).sum(tuple(range(0, 2 * x.rank, 2)), keepdims=False)
     shape: list[int | None] = []

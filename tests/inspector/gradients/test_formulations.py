@@ -142,3 +142,12 @@ def test_a_channel_picked_by_a_seed_keeps_its_factor() -> None:
     y = functional.conv2d(given, kernels, padding=1)[:, 3]
     (truth,) = torch.autograd.grad(y, given, torch.tensor(one, dtype=torch.float64))
     np.testing.assert_allclose(found, truth.numpy(), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_no_value_is_kept_only_to_be_asked_for_its_shape(pool: str) -> None:
+    written = backward(network(pool), of="y")
+
+    asked = {node.input[0] for node in written.graph.node if node.op_type in ("Shape", "Size")}
+
+    assert asked <= {"x"}

@@ -127,7 +127,7 @@ def test_kernel_shap_shares_out_the_difference_of_the_probabilities(by_hand):
 
 def test_rise_stops_when_its_error_is_small_enough_and_says_how_many_masks_it_took(by_hand):
     built = by_hand("conv")
-    whole, short = run(built, "rise", masks=600), run(built, "rise", masks=600, enough=10.0)
+    whole, short = (run(built, "rise", masks=600, enough=enough) for enough in (0.0, 10.0))
     assert (whole.figures["masks"] == 600).all()
     assert (short.figures["masks"] == 256).all()
     assert (short.figures["standard error"] < 10).all()
