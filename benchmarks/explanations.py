@@ -52,23 +52,30 @@ Written by `make bench-explanations`, which scores every method where the truth 
 | mass | the part of the relevance that falls into the true region | 1 |
 | rank | the part of the strongest pixels, as many as the region has, that lie in it | 1 |
 | insertion | the target's mean probability while pixels come into a blurred picture, strongest first | 1 |
-| deletion | the same while they go | 0 |
+| deletion | the same while they are replaced by the blurred picture's | 0 |
 | random weights | rank correlation with the map of the same network with random weights | 0 |
 
-Means over the pictures, with 95 % bootstrap intervals. "centre" is a map of the distance from the middle
+Means over the pictures, with 95 % bootstrap intervals; where all pictures agree these have no width,
+though of eight hits the exact interval begins at 0.63. "centre" is a map of the distance from the middle
 and "random" one of noise: a method that does not beat both says nothing. A map that is zero everywhere
-counts as a guess. Mass and rank accuracy are those of Arras, Osman and Samek, *CLEVR-XAI*, Information
-Fusion 2022; pointing that of Zhang et al., *Top-down neural attention by excitation backprop*, IJCV 2018,
-without tolerance; insertion and deletion those of Petsiuk et al., *RISE*, BMVC 2018; random weights those
-of Adebayo et al., *Sanity checks for saliency maps*, NeurIPS 2018. Options are the defaults, but {fewer}.
+counts as a guess where pixels are put in order or pointed at, has no mass anywhere, and is left out of
+"random weights", which looks at the first {unlearned} portraits alone. Mass and rank accuracy are those
+of Arras, Osman and Samek, *CLEVR-XAI*, Information Fusion 2022; pointing that of Zhang et al., *Top-down
+neural attention by excitation backprop*, IJCV 2018, without tolerance; insertion and deletion those of
+Petsiuk et al., *RISE*, BMVC 2018, on ten steps, and with a blur where they delete to grey, so that one
+curve suits all methods (`inspector explain` tests each with what it compares with itself); random weights
+those of Adebayo et al., *Sanity checks for saliency maps*, NeurIPS 2018. Options are the defaults, but
+{fewer}.
 
 ## Networks that read one patch
 
-{networks} networks of 24x24 pixels built by hand: a linear one, a convolution and a ReLU before it, and the
-same with pooling, each with its patch of 8x8 pixels at {places} places. Weights are zero wherever anything
-outside the patch could come through, so that relevance anywhere else is wrong. As what is read may speak
-for the class or against it, the magnitude of signed maps counts. Class activation maps need a convolution:
-they see fewer pictures.
+{networks} networks of 24x24 pixels built by hand: a linear one; a convolution whose units are open either
+where it is light or where it is dark, a ReLU and a dense layer; the same with pooling; and one with a
+second convolution around which the first one's maps go too. Each has its patch of 8x8 pixels at {places}
+places. Weights are zero wherever anything outside the patch could come through, and noise there leaves
+the output as it is to the last bit, so that relevance anywhere else is wrong. As what is read may speak
+for the class or against it, the magnitude of signed maps counts. Class activation maps need a
+convolution: they see fewer pictures.
 
 {patch}
 
@@ -99,6 +106,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     text = _TEXT.format(
         fewer=options,
+        unlearned=_UNLEARNED,
         networks=len(patch),
         places=len(one_patch_networks.PLACES),
         portraits=len(hair[0].subject),
@@ -138,6 +146,8 @@ def _patch_cases() -> list[Case]:
     for network in one_patch_networks.build(WORKSPACE, _PICTURES):
         runner = Runner(Predictor(load(network.path), preprocess={"channels": "gray", "range": "0..1"}))
         asked = Subject(runner, network.pictures, (0,) * len(network.pictures))
+        if not one_patch_networks.reads_the_patch_alone(network, asked.probabilities):
+            raise RuntimeError(f"{network.name} reads more than its patch")
         targets = tuple(int(target) for target in asked.probabilities(network.pictures).argmax(axis=1))
         masks = np.repeat(network.mask[None], len(targets), axis=0)
         cases.append(Case(Subject(runner, network.pictures, targets), masks, len(targets)))

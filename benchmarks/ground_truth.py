@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from inspector.errors import InspectorError
 from inspector.explain import Method, Subject
 from inspector.explain.randomised import randomised
-from inspector.explain.trust import areas, from_the_middle, pixel_order, rank_correlation
+from inspector.explain.trust import areas, differing, from_the_middle, likeness, pixel_order
 from inspector.regions.bootstrap import estimate
 
 Floats = NDArray[np.float32]
@@ -95,16 +95,19 @@ def scored(cases: Sequence[Case], method: Method, options: Mapping[str, Any], *,
         few = slice(case.unlearned)
         part = replace(case.subject, inputs=case.subject.inputs[few], targets=case.subject.targets[few])
         unlearned = method.run(randomised(part), options).values
-        for one, other in zip(maps, unlearned, strict=False):
-            scores.values["unlearned"].append(rank_correlation(one, other))
+        for index, (one, other) in enumerate(zip(maps, unlearned, strict=False)):
+            where = differing(part.only(index), method.blank(options))
+            alike = likeness(one, other, where)
+            scores.values["unlearned"] += [] if alike is None else [alike]
         for index, values in enumerate(maps):
             relevance = np.maximum(values, 0) if evidence and method.signed else np.abs(values)
-            _count(scores, case.subject.only(index), values, relevance, case.masks[index])
+            order = values if evidence else relevance
+            _count(scores, case.subject.only(index), order, relevance, case.masks[index])
     return scores
 
 
-def _count(scores: Scores, subject: Subject, values: Floats, relevance: Floats, mask: Mask) -> None:
-    """Add what one map reached."""
+def _count(scores: Scores, subject: Subject, order: Floats, relevance: Floats, mask: Mask) -> None:
+    """Add what one map reached; `order` says which pixels come and go first."""
     random = np.random.default_rng(0)
     scores.values["pointing"].append(float(mask[relevance == relevance.max()].mean()))
     total = relevance.sum(dtype=np.float64)
@@ -112,7 +115,7 @@ def _count(scores: Scores, subject: Subject, values: Floats, relevance: Floats, 
     scores.values["mass"].append(float(inside / total) if total else 0.0)
     first = pixel_order(relevance, random)[: mask.sum()]
     scores.values["rank"].append(float(mask.ravel()[first].mean()))
-    insertion, deletion = areas(subject, pixel_order(values, random), subject.blank("blur"))
+    insertion, deletion = areas(subject, pixel_order(order, random), subject.blank("blur"))
     scores.values["insertion"].append(insertion)
     scores.values["deletion"].append(deletion)
 

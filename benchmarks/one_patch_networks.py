@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def build(folder: Path, pictures: int) -> Iterator[OnePatchNetwork]:
         folder: Where the files go; it exists.
         pictures: How many to draw for each network: textures, with a patch that is light or dark.
     """
-    for kind, layers in (("linear", _linear), ("conv", _convolution), ("pool", _pooled)):
+    for kind, layers in _ARCHITECTURES.items():
         for number, (top, left) in enumerate(PLACES):
             random = np.random.default_rng((number, len(kind)))
             mask = np.zeros((SIDE, SIDE), bool)
@@ -55,64 +55,115 @@ def build(folder: Path, pictures: int) -> Iterator[OnePatchNetwork]:
             yield OnePatchNetwork(path.stem, path, mask, _draw(mask, pictures, random))
 
 
+def reads_the_patch_alone(network: OnePatchNetwork, outputs: Callable[[Floats], Floats]) -> bool:
+    """Whether noise everywhere outside the patch leaves the outputs as they are, to the last bit.
+
+    Args:
+        network: The network.
+        outputs: Runs it.
+    """
+    noise = np.random.default_rng(0).random(network.pictures.shape).astype(np.float32)
+    other = np.where(network.mask, network.pictures, noise)
+    return np.array_equal(outputs(network.pictures), outputs(other))
+
+
 def _linear(
     mask: NDArray[np.bool_], random: np.random.Generator
 ) -> tuple[list[NodeProto], dict[str, Floats]]:
     """Each class's logit is a weighted sum of the patch's pixels."""
     weights = np.where(mask.ravel(), random.uniform(0.5, 1, SIDE * SIDE), 0)
-    dense, bias = _two_classes(weights, weights.sum() / 2)
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "dense.weight", "dense.bias"], ["logits"]),
-    ]
-    return nodes, {"dense.weight": dense, "dense.bias": bias}
+    scale = 4 / (0.35 * weights.sum())
+    dense = np.stack([-scale * weights, scale * weights], axis=1)
+    bias = scale * weights.sum() / 2 * np.array([1, -1])
+    return _dense("x"), {"dense.weight": dense.astype(np.float32), "dense.bias": bias.astype(np.float32)}
 
 
 def _convolution(
     mask: NDArray[np.bool_], random: np.random.Generator
 ) -> tuple[list[NodeProto], dict[str, Floats]]:
     """A convolution, a ReLU, and weights on those positions alone whose whole window is in the patch."""
-    read = _eroded(mask)
-    kernels, dense, bias = _weights(read, random)
-    nodes = [
-        helper.make_node("Conv", ["x", "conv.weight"], ["maps"], pads=[1, 1, 1, 1]),
-        helper.make_node("Relu", ["maps"], ["last"]),
-        helper.make_node("Flatten", ["last"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "dense.weight", "dense.bias"], ["logits"]),
-    ]
-    return nodes, {"conv.weight": kernels, "dense.weight": dense, "dense.bias": bias}
+    weights = _detectors(random)
+    weights |= _two_classes(_signed(_eroded(mask), random), 0.35 * _strength(weights))
+    return [*_first(), *_dense("last")], weights
 
 
 def _pooled(
     mask: NDArray[np.bool_], random: np.random.Generator
 ) -> tuple[list[NodeProto], dict[str, Floats]]:
     """The same with pooling in between: a position is read when all four that it is pooled from may be."""
-    half = SIDE // 2
-    read = _eroded(mask).reshape(half, 2, half, 2).all(axis=(1, 3))
-    kernels, dense, bias = _weights(read, random)
+    weights = _detectors(random)
+    weights |= _two_classes(_signed(_halved(_eroded(mask)), random), 0.35 * _strength(weights))
+    return [*_first(), _pool("last"), *_dense("pooled")], weights
+
+
+def _residual(
+    mask: NDArray[np.bool_], random: np.random.Generator
+) -> tuple[list[NodeProto], dict[str, Floats]]:
+    """A second convolution around which the first one's maps go too, and pooling: windows of windows."""
+    weights = _detectors(random)
+    weights["mix.weight"] = random.normal(0, 0.05, (_CHANNELS, _CHANNELS, 3, 3)).astype(np.float32)
+    weights["mix.bias"] = random.normal(0, 0.05, _CHANNELS).astype(np.float32)
     nodes = [
-        helper.make_node("Conv", ["x", "conv.weight"], ["maps"], pads=[1, 1, 1, 1]),
+        *_first(),
+        helper.make_node("Conv", ["last", "mix.weight", "mix.bias"], ["mixed"], pads=[1] * 4, name="mix"),
+        helper.make_node("Add", ["mixed", "last"], ["added"]),
+        helper.make_node("Relu", ["added"], ["kept"]),
+        _pool("kept"),
+        *_dense("pooled"),
+    ]
+    read = _halved(_eroded(_eroded(mask)))
+    return nodes, weights | _two_classes(_signed(read, random), 0.35 * _strength(weights))
+
+
+def _detectors(random: np.random.Generator) -> dict[str, Floats]:
+    """A convolution: half of its units are open where it is lighter than grey, the others where darker."""
+    kernels = random.uniform(0, 0.3, (_CHANNELS, 1, 3, 3))
+    kernels[_CHANNELS // 2 :] *= -1
+    bias = -0.5 * kernels.sum(axis=(1, 2, 3))
+    return {"conv.weight": kernels.astype(np.float32), "conv.bias": bias.astype(np.float32)}
+
+
+def _strength(weights: dict[str, Floats]) -> float:
+    """What one open detector gives on average for each grey level that a patch differs from the middle."""
+    return float(np.abs(weights["conv.weight"]).sum(axis=(1, 2, 3)).mean())
+
+
+def _signed(read: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.float64]:
+    """Weights of the detectors' maps: those of light speak for the second class, those of dark against it."""
+    side = np.where(np.arange(_CHANNELS) < _CHANNELS // 2, 1, -1)[:, None, None]
+    return np.asarray(np.where(read, side * random.uniform(0.5, 1, (_CHANNELS, *read.shape)), 0))
+
+
+def _two_classes(weights: NDArray[np.float64], level: float) -> dict[str, Floats]:
+    """Logits of "dark" and "light", about -4 to 4 where all open detectors that are read give `level`."""
+    flat = weights.ravel()
+    scale = 4 / (np.abs(flat).sum() / 2 * level)
+    dense = np.stack([-scale * flat, scale * flat], axis=1)
+    return {"dense.weight": dense.astype(np.float32), "dense.bias": np.zeros(2, np.float32)}
+
+
+def _first() -> list[NodeProto]:
+    return [
+        helper.make_node("Conv", ["x", "conv.weight", "conv.bias"], ["maps"], pads=[1] * 4, name="conv"),
         helper.make_node("Relu", ["maps"], ["last"]),
-        helper.make_node("MaxPool", ["last"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
-        helper.make_node("Flatten", ["pooled"], ["flat"]),
+    ]
+
+
+def _pool(value: str) -> NodeProto:
+    return helper.make_node("MaxPool", [value], ["pooled"], kernel_shape=[2, 2], strides=[2, 2])
+
+
+def _dense(value: str) -> list[NodeProto]:
+    return [
+        helper.make_node("Flatten", [value], ["flat"]),
         helper.make_node("Gemm", ["flat", "dense.weight", "dense.bias"], ["logits"]),
     ]
-    return nodes, {"conv.weight": kernels, "dense.weight": dense, "dense.bias": bias}
 
 
-def _weights(read: NDArray[np.bool_], random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    """Kernels that look for light, and a dense layer that reads their maps where it may."""
-    kernels = random.uniform(0, 0.3, (_CHANNELS, 1, 3, 3)).astype(np.float32)
-    weights = np.where(read, random.uniform(0.5, 1, (_CHANNELS, *read.shape)), 0)
-    middle = (weights.sum(axis=(1, 2)) * kernels.sum(axis=(1, 2, 3))).sum() / 2
-    return (kernels, *_two_classes(weights.ravel(), middle))
-
-
-def _two_classes(weights: NDArray[np.float64], middle: float) -> tuple[Floats, Floats]:
-    """Logits of "dark" and "light" in the patch, about -4 to 4, and 0 for a patch of middle grey."""
-    scale = 4 / middle
-    dense = np.stack([-scale * weights, scale * weights], axis=1)
-    return dense.astype(np.float32), np.array([scale * middle, -scale * middle], np.float32)
+def _halved(read: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Positions after pooling all four of whose sources may be read."""
+    half = SIDE // 2
+    return np.asarray(read.reshape(half, 2, half, 2).all(axis=(1, 3)))
 
 
 def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -145,3 +196,6 @@ def _draw(mask: NDArray[np.bool_], count: int, random: np.random.Generator) -> F
         picture[ring] = random.uniform(*around, ring.sum())
         picture[mask] = random.uniform(*inside, mask.sum())
     return pictures.clip(0, 1).astype(np.float32)
+
+
+_ARCHITECTURES = {"linear": _linear, "conv": _convolution, "pool": _pooled, "residual": _residual}

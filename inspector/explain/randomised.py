@@ -12,8 +12,13 @@ if TYPE_CHECKING:
 
     from inspector.explain.subject import Subject
 
-# A weight of fewer numbers is a constant of the graph or a bias.
+# Where no operator says that it is a weight, one of fewer numbers is a constant of the graph.
 _FEWEST = 32
+# What these read beside their first input is a weight, however small.
+_WEIGHTED = (
+    *("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"),
+    *("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
+)
 
 # Operator → which of its inputs is the quantised weight, and which what stands for zero in it.
 _ZERO_POINTS = {
@@ -56,15 +61,15 @@ def with_random_weights(model: ModelProto, seed: int = 0) -> ModelProto:
     changed.CopyFrom(model)
     random = np.random.default_rng(seed)
     floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.INT8, TensorProto.UINT8)
-    constants = (
-        attribute.t
-        for node in changed.graph.node
-        if node.op_type == "Constant"
-        for attribute in node.attribute
-    )
     zeros = _zeros(model)
-    for tensor in (*changed.graph.initializer, *constants):
-        if tensor.data_type in floats and len(tensor.dims) > 1 and np.prod(tensor.dims) >= _FEWEST:
+    weights = {name for node in model.graph.node if node.op_type in _WEIGHTED for name in node.input[1:]}
+    named = [(tensor.name, tensor) for tensor in changed.graph.initializer]
+    for node in changed.graph.node:
+        if node.op_type == "Constant":
+            named += [(node.output[0], attribute.t) for attribute in node.attribute]
+    for name, tensor in named:
+        matters = name in weights or np.prod(tensor.dims) >= _FEWEST
+        if tensor.data_type in floats and len(tensor.dims) > 1 and matters:
             array = numpy_helper.to_array(tensor)
             drawn = random.normal(0, np.std(array, dtype=np.float64), array.shape)
             if array.dtype.kind in "iu":

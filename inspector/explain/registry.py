@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from inspector.errors import OptionError
 
 if TYPE_CHECKING:
-    from inspector.explain.subject import Subject
+    from inspector.explain.subject import Blank, Subject
 
 Maps: TypeAlias = "NDArray[np.float32] | Heatmaps"
 Needs = Literal["gradient", "forward"]
@@ -52,6 +52,7 @@ class Method:
         needs: Whether it needs the model's gradient, or only runs the model forward.
         signed: Whether a map has two sides: what speaks for the target, and what against it.
         caution: What is known to be wrong with it, in a sentence; empty for most.
+        nothing: What it compares the picture with, where that is no option of it called `blank`.
     """
 
     name: str
@@ -60,6 +61,16 @@ class Method:
     needs: Needs
     signed: bool
     caution: str = ""
+    nothing: Blank = "blur"
+
+    def blank(self, given: Mapping[str, Any]) -> Blank:
+        """What it compares the picture with.
+
+        Args:
+            given: Options that differ from their defaults.
+        """
+        chosen: Blank = {**self.options, **given}.get("blank", self.nothing)
+        return chosen
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -103,7 +114,7 @@ def _alike(value: object, default: object) -> bool:
 
 
 def method(
-    name: str, *, paper: str, needs: Needs, signed: bool, caution: str = ""
+    name: str, *, paper: str, needs: Needs, signed: bool, caution: str = "", nothing: Blank = "blur"
 ) -> Callable[[Callable[..., Maps]], Callable[..., Maps]]:
     """Make a function a method; it stays callable as it was.
 
@@ -113,10 +124,11 @@ def method(
         needs: "gradient" or "forward".
         signed: Whether its maps have two sides.
         caution: What is known to be wrong with it.
+        nothing: What it compares the picture with, where it has no option `blank`.
     """
 
     def mark(function: Callable[..., Maps]) -> Callable[..., Maps]:
-        function.method = Method(name, function, paper, needs, signed, caution)  # type: ignore[attr-defined]
+        function.method = Method(name, function, paper, needs, signed, caution, nothing)  # type: ignore[attr-defined]
         return function
 
     return mark

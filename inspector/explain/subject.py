@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from inspector.model import Model
 
 Floats = NDArray[np.float32]
-Blank = Literal["blur", "mean", "black"]
+Blank = Literal["blur", "mean", "black", "zero"]
 
 # Samples in one run, unless they are large: more of them make a run no faster.
 _BATCH = 32
@@ -214,6 +214,8 @@ class Subject:
             return self.as_input(
                 np.broadcast_to(pictures.mean(axis=(2, 3), keepdims=True), pictures.shape).copy()
             )
+        if kind == "zero":
+            return np.zeros_like(self.inputs)
         if kind == "black":
             from PIL import Image
 
@@ -223,7 +225,7 @@ class Subject:
             same = np.asarray(one, np.float32).reshape(self.inputs[:1].shape)
             return np.repeat(same, len(self.inputs), axis=0)
         if kind != "blur":
-            raise OptionError(f"there is no blank picture {kind!r}; expected blur, mean or black", "")
+            raise OptionError(f"there is no blank picture {kind!r}; expected blur, mean, black or zero", "")
         return self.as_input(blurred(pictures, max(self.size) / 5))
 
     def masked(self, index: int, kept: Floats, blank: Floats) -> Floats:

@@ -20,14 +20,19 @@ from inspector.explain.randomised import randomised
 
 if TYPE_CHECKING:
     from inspector.explain.registry import Heatmaps, Method
-    from inspector.explain.subject import Floats, Subject
+    from inspector.explain.subject import Blank, Floats, Subject
 
 Orders = NDArray[np.int64]
 
 _STEPS = 10
-_RANDOM = 2
+# Orders by chance; each counts backwards, too.
+_RANDOM = 5
+# So many standard deviations of orders by chance a map's order has to be better: of 20 maps of noise one is.
+_CLEARLY = 2.0
 # Above this rank correlation with the map of random weights, a map says little of what was learned.
 _ALIKE = 0.5
+_REPLACED: Mapping[Blank, str] = {"blur": "a blur", "mean": "the mean", "black": "black", "zero": "zeros"}
+_WEAK = "it names no better than the distance from the middle of the picture does"
 
 
 @dataclass(frozen=True)
@@ -35,28 +40,33 @@ class Trust:
     """What was measured of one heatmap.
 
     Attributes:
+        blank: What the pixels were replaced by: what the method itself compares with.
         insertion: The target's mean probability while the pixels come in, the most relevant first: more is
             better.
         deletion: The same while they go out: less is better.
-        insertion_random: `insertion` of pixels in an order by chance; the mean of two.
-        deletion_random: `deletion` likewise.
+        chance: Either, of pixels in an order by chance: backwards, that order's insertion is its deletion.
+        spread: The standard deviation of insertion - deletion of orders by chance; its mean is zero.
         insertion_centre: `insertion` of pixels from the middle outwards.
         deletion_centre: `deletion` likewise.
         agreement: Mean rank correlation with the other methods' maps; None for a single method.
         randomised: Rank correlation with the map of the same network with random weights, on the first
-            picture that the method explained; None where that network could not be explained.
+            picture that the method explained; None where that network could not be explained, or either map
+            was the same everywhere.
         failures: What is wrong with the map, in sentences.
+        cautions: What speaks against it without proving it wrong, in sentences.
     """
 
+    blank: Blank
     insertion: float
     deletion: float
-    insertion_random: float
-    deletion_random: float
+    chance: float
+    spread: float
     insertion_centre: float
     deletion_centre: float
     agreement: float | None
     randomised: float | None
-    failures: tuple[str, ...]
+    failures: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -65,13 +75,14 @@ class Trust:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        record = asdict(self)
-        figures = {
-            key: None if value is None else round(value, 6)
-            for key, value in record.items()
-            if key != "failures"
+        return {
+            key: list(value)
+            if isinstance(value, tuple)
+            else round(value, 6)
+            if isinstance(value, float)
+            else value
+            for key, value in asdict(self).items()
         }
-        return {**figures, "failures": list(self.failures)}
 
 
 def summary(records: Sequence[Trust]) -> str:
@@ -86,17 +97,18 @@ def summary(records: Sequence[Trust]) -> str:
         return float(np.mean(known)) if known else float("nan")
 
     words = [
-        f"{side} {mean(side):.2f} (chance {mean(f'{side}_random'):.2f}, centre {mean(f'{side}_centre'):.2f})"
+        f"{side} {mean(side):.2f} (chance {mean('chance'):.2f}, centre {mean(f'{side}_centre'):.2f})"
         for side in ("insertion", "deletion")
     ]
     if not np.isnan(mean("agreement")):
         words.append(f"agrees with the others {mean('agreement'):+.2f}")
     if not np.isnan(mean("randomised")):
         words.append(f"like the map of random weights {mean('randomised'):+.2f}")
-    counts = Counter(failure for record in records for failure in record.failures)
-    several = len(records) > 1
-    for failure, count in counts.most_common():
-        words.append(f"FAILS{f' on {count} of {len(records)} pictures' if several else ''}: {failure}")
+    for verdict, kind in (("FAILS", "failures"), ("weak", "cautions")):
+        counts = Counter(each for record in records for each in getattr(record, kind))
+        for sentence, count in counts.most_common():
+            on = f" on {count} of {len(records)} pictures" if len(records) > 1 else ""
+            words.append(f"{verdict}{on}: {sentence}")
     return "; ".join(words)
 
 
@@ -118,38 +130,87 @@ def measured(
         A record for each method.
 
     Reference:
-        Petsiuk et al., RISE, BMVC 2018, section 4.1 (insertion, deletion); Adebayo et al., Sanity checks for
+        Petsiuk et al., RISE, BMVC 2018, section 4.1 (insertion, deletion; pixels are replaced by what the
+        method compares with, where the paper has a blur and grey); Adebayo et al., Sanity checks for
         saliency maps, NeurIPS 2018, section 3 (randomisation of all weights at once).
     """
     maps = [each.values[0] for each in found]
+    blanks = [each.blank(options.get(each.name, {})) for each in methods]
+    # Before anything depends on the maps: they are the same for every choice of methods.
     random = np.random.default_rng(subject.seed)
-    orders = [pixel_order(values, random) for values in maps]
     chance = [random.permutation(maps[0].size) for _ in range(_RANDOM)]
-    curves = _areas(subject, [*orders, *chance, from_the_middle(maps[0].shape)])
-    by_chance = tuple(float(np.mean([area[side] for area in curves[len(maps) : -1]])) for side in (0, 1))
-    middle = curves[-1]
-    alike = [
-        _alike(subject, each, values, options.get(each.name, {}))
-        for each, values in zip(methods, maps, strict=True)
-    ]
+    baselines = {blank: _baselines(subject, blank, chance) for blank in dict.fromkeys(blanks)}
     records = []
-    for index, values in enumerate(maps):
-        others = [rank_correlation(values, other) for at, other in enumerate(maps) if at != index]
-        area = curves[index]
+    for index, (one, values, blank) in enumerate(zip(methods, maps, blanks, strict=True)):
+        shown = differing(subject, blank)
+        others = [likeness(values, other, shown) for at, other in enumerate(maps) if at != index]
+        known = [other for other in others if other is not None]
+        area = areas(subject, pixel_order(values, random), subject.blank(blank))
+        alike = _alike(subject, one, values, options.get(one.name, {}), shown)
+        base = baselines[blank]
+        failures = _failures(values, area, base, blank, alike)
         records.append(
             Trust(
+                blank=blank,
                 insertion=area[0],
                 deletion=area[1],
-                insertion_random=by_chance[0],
-                deletion_random=by_chance[1],
-                insertion_centre=middle[0],
-                deletion_centre=middle[1],
-                agreement=float(np.mean(others)) if others else None,
-                randomised=alike[index],
-                failures=_failures(values, area, by_chance, alike[index]),
+                chance=base.chance,
+                spread=base.spread,
+                insertion_centre=base.centre[0],
+                deletion_centre=base.centre[1],
+                agreement=float(np.mean(known)) if known else None,
+                randomised=alike,
+                failures=failures,
+                cautions=() if failures else _cautions(area, base),
             )
         )
     return records
+
+
+@dataclass(frozen=True)
+class _Baselines:
+    """What orders of pixels that know nothing of the model reach; see `Trust` for the fields."""
+
+    chance: float
+    spread: float
+    centre: tuple[float, float]
+
+
+def _baselines(subject: Subject, blank: Blank, chance: Sequence[Orders]) -> _Baselines:
+    nothing = subject.blank(blank)
+    found = np.array([areas(subject, order, nothing) for order in chance])
+    spread = float(np.sqrt(np.mean((found[:, 0] - found[:, 1]) ** 2)))
+    centre = areas(subject, from_the_middle(subject.size), nothing)
+    return _Baselines(float(found.mean()), spread, centre)
+
+
+def differing(subject: Subject, blank: Blank) -> NDArray[np.bool_]:
+    """Where a picture differs from its blank, bool (height, width).
+
+    Elsewhere a method that multiplies by the difference says 0: two maps of noise, each times a digit on
+    black ground, would have nearly the same order.
+
+    Args:
+        subject: One picture.
+        blank: What it is compared with.
+    """
+    apart = subject.channels_first(subject.inputs - subject.blank(blank))
+    differs: NDArray[np.bool_] = (apart != 0).any(axis=1)[0]
+    return differs
+
+
+def likeness(one: Floats, other: Floats, where: NDArray[np.bool_]) -> float | None:
+    """Rank correlation of the magnitudes of two maps in a part of the picture; None when one is flat there.
+
+    Args:
+        one: float32 (height, width).
+        other: float32 (height, width).
+        where: bool (height, width), the part; see `differing`.
+    """
+    parts = (one[where], other[where])
+    if any(part.size == 0 or not np.ptp(np.abs(part)) for part in parts):
+        return None
+    return rank_correlation(*parts)
 
 
 def rank_correlation(one: Floats, other: Floats) -> float:
@@ -186,12 +247,6 @@ def from_the_middle(shape: tuple[int, ...]) -> Orders:
     return np.argsort(away.ravel(), kind="stable").astype(np.int64)
 
 
-def _areas(subject: Subject, orders: Sequence[Orders]) -> list[tuple[float, float]]:
-    """Insertion and deletion of each order; see `areas`."""
-    blank = subject.blank("blur")
-    return [areas(subject, order, blank) for order in orders]
-
-
 def areas(subject: Subject, order: Orders, blank: Floats) -> tuple[float, float]:
     """Insertion and deletion: the target's mean probability from blank to picture, and back.
 
@@ -215,26 +270,34 @@ def areas(subject: Subject, order: Orders, blank: Floats) -> tuple[float, float]
     return insertion, deletion
 
 
-def _alike(subject: Subject, one: Method, values: Floats, options: Mapping[str, Any]) -> float | None:
+def _alike(
+    subject: Subject, one: Method, values: Floats, options: Mapping[str, Any], where: NDArray[np.bool_]
+) -> float | None:
     """How alike a map and that of the same network with random weights are."""
     known = subject.runner.alike
     if one.name not in known:
         try:
-            unlearned = one.run(randomised(subject), options).values[0]
-            known[one.name] = rank_correlation(values, unlearned)
+            known[one.name] = likeness(values, one.run(randomised(subject), options).values[0], where)
         except InspectorError:
             known[one.name] = None
     return known[one.name]
 
 
 def _failures(
-    values: Floats, area: tuple[float, float], by_chance: tuple[float, ...], alike: float | None
+    values: Floats, area: tuple[float, float], base: _Baselines, blank: Blank, alike: float | None
 ) -> tuple[str, ...]:
     if not np.ptp(values):
         return ("its map is the same everywhere, so that it says nothing about this picture",)
     failures = []
-    if area[0] <= by_chance[0] and area[1] >= by_chance[1]:
-        failures.append("the pixels that it names matter no more to this model than pixels named by chance")
+    if area[0] - area[1] <= _CLEARLY * base.spread:
+        failures.append(
+            f"replaced by {_REPLACED[blank]}, the pixels that it names matter no more to this model than "
+            "pixels named by chance"
+        )
     if alike is not None and alike > _ALIKE:
-        failures.append("its map is nearly the same when the network's weights are random")
+        failures.append("its map is much the same when the network's weights are random")
     return tuple(failures)
+
+
+def _cautions(area: tuple[float, float], base: _Baselines) -> tuple[str, ...]:
+    return (_WEAK,) if area[0] - area[1] <= base.centre[0] - base.centre[1] else ()

@@ -14,6 +14,7 @@ from inspector.explain.subject import Subject
     paper="Shrikumar, Greenside, Shcherbina, Kundaje: Not just a black box, arXiv:1605.01713, 2016",
     needs="gradient",
     signed=True,
+    nothing="zero",
 )
 def input_x_gradient(subject: Subject) -> NDArray[np.float32]:
     """The product of input and gradient, summed over the channels.

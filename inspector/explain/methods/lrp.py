@@ -45,6 +45,7 @@ _CONVOLUTIONS = ("Conv", "ConvTranspose")
     "classifier decisions by layer-wise relevance propagation, PLoS ONE 2015",
     needs="gradient",
     signed=True,
+    nothing="zero",
 )
 def lrp(
     subject: Subject, *, rule: Way = "composite", epsilon: float = _EPSILON, gamma: float = _GAMMA

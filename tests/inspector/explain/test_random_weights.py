@@ -36,3 +36,22 @@ def test_a_random_weight_keeps_its_spread_and_lies_around_zero(constant: bool) -
     assert abs(drawn.mean()) < 0.1
     assert drawn.std() == pytest.approx(WEIGHT.std(), rel=0.05)
     assert abs(np.corrcoef(drawn.ravel(), WEIGHT.ravel())[0, 1]) < 0.1
+
+
+def test_a_kernel_of_few_numbers_is_drawn_anew_and_a_small_constant_is_not() -> None:
+    kernel = np.arange(27, dtype=np.float32).reshape(3, 1, 3, 3)
+    factor = np.full((1, 3, 1, 1), 2, np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["maps"]),
+        helper.make_node("Mul", ["maps", "factor"], ["y"]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", None, None, None]) for name in "xy"
+    ]
+    stored = [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(factor, "factor")]
+    drawn = with_random_weights(
+        helper.make_model(helper.make_graph(nodes, "net", values[:1], values[1:], stored))
+    )
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in drawn.graph.initializer}
+    assert not np.isclose(found["kernel"], kernel).any()
+    assert np.array_equal(found["factor"], factor)

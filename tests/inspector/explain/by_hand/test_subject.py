@@ -68,7 +68,7 @@ def test_the_blank_pictures_are_what_their_names_say(by_hand):
     assert np.allclose(blur.mean(), subject.inputs.mean(), atol=0.05)
     with pytest.raises(OptionError) as caught:
         subject.blank("white")
-    assert caught.value.message == "there is no blank picture 'white'; expected blur, mean or black"
+    assert caught.value.message == "there is no blank picture 'white'; expected blur, mean, black or zero"
 
 
 def test_a_blur_is_a_gaussian_sum_with_continued_edges():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,11 +58,66 @@ def test_a_map_of_what_the_model_reads_beats_chance_and_fails_nothing(by_hand):
     found = [each.run(one, {}) for each in methods]
     records = measured(one, methods, found, {})
     for record in records:
-        assert record.insertion >= record.insertion_random
-        assert record.deletion <= record.deletion_random
+        assert record.insertion - record.deletion > 2 * record.spread
+        assert not any("by chance" in failure for failure in record.failures)
+        assert record.cautions == ()
     assert records[0].failures == ()
+    assert [record.blank for record in records] == ["blur", "mean"]
     first, second = (each.values[0] for each in found)
     assert records[0].agreement == pytest.approx(rank_correlation(first, second))
+
+
+def test_orders_by_chance_count_forwards_and_backwards(by_hand):
+    one = by_hand().subject.only(1)
+    ramp = np.arange(256, dtype=np.float32).reshape(1, 16, 16)
+    (record,) = measured(one, [constant(ramp)], [Heatmaps(ramp)], {})
+    random = np.random.default_rng(one.seed)
+    both = []
+    for order in [random.permutation(256) for _ in range(5)]:
+        both += [areas(one, order, one.blank("blur")), areas(one, order[::-1], one.blank("blur"))]
+    apart = [insertion - deletion for insertion, deletion in both]
+    assert record.chance == pytest.approx(np.mean(both), abs=1e-4)
+    assert record.spread == pytest.approx(np.std(apart), abs=2e-3)
+    assert abs(np.mean(apart)) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["input-x-gradient", "lrp", "integrated-gradients", "deeplift"])
+def test_a_map_is_tested_against_what_its_method_compares_with(by_hand, name):
+    built = by_hand("conv", (3, 8))
+    light = built.subject.only(1)
+    chosen = find(name)
+    (record,) = measured(light, [chosen], [chosen.run(light, {})], {})
+    assert record.blank == ("black" if "blank" in chosen.options else "zero")
+    assert record.failures == ()
+    expected = areas(
+        light, pixel_order(chosen.run(light, {}).values[0], np.random.default_rng(9)), light.blank("black")
+    )
+    assert (record.insertion, record.deletion) == pytest.approx(expected, abs=0.02)
+
+
+def test_maps_of_noise_fail(by_hand):
+    one = by_hand("conv", (0, 0)).subject.only(1)
+    failed = 0
+    for seed in range(20):
+        noise = np.random.default_rng(seed).standard_normal((1, 16, 16)).astype(np.float32)
+        (record,) = measured(one, [constant(noise)], [Heatmaps(noise)], {})
+        failed += any("by chance" in failure for failure in record.failures)
+    assert failed >= 18
+
+
+def test_two_maps_of_noise_on_black_ground_are_not_called_alike(by_hand):
+    subject = by_hand("linear").subject.only(1)
+    random = np.random.default_rng(0)
+    ground = random.random((16, 16)) < 0.8
+    subject = replace(subject, inputs=np.where(ground, 0, subject.inputs).astype(np.float32))
+    drawn = iter(random.standard_normal((2, 1, 16, 16)).astype(np.float32))
+
+    def noise(given):
+        return next(drawn) * given.inputs[:, 0]
+
+    chosen = Method("noise", noise, "", "gradient", True, nothing="zero")
+    (record,) = measured(subject, [chosen], [chosen.run(subject, {})], {})
+    assert abs(record.randomised) < 0.5
 
 
 def test_a_map_of_what_the_model_does_not_read_is_said_to_fail(by_hand):
@@ -71,8 +128,9 @@ def test_a_map_of_what_the_model_does_not_read_is_said_to_fail(by_hand):
     assert record.agreement is None
     assert record.randomised == pytest.approx(1)
     assert record.failures == (
-        "the pixels that it names matter no more to this model than pixels named by chance",
-        "its map is nearly the same when the network's weights are random",
+        "replaced by a blur, the pixels that it names matter no more to this model than pixels named by "
+        "chance",
+        "its map is much the same when the network's weights are random",
     )
 
 
@@ -81,6 +139,7 @@ def test_a_flat_map_is_said_to_say_nothing(by_hand):
     flat = np.ones((1, 16, 16), np.float32)
     (record,) = measured(one, [constant(flat)], [Heatmaps(flat)], {})
     assert record.failures == ("its map is the same everywhere, so that it says nothing about this picture",)
+    assert record.randomised is None
 
 
 def test_a_method_that_refuses_the_random_network_has_no_figure_for_it(by_hand):
@@ -112,26 +171,28 @@ def test_the_random_network_is_explained_once_for_a_method(by_hand):
 
 
 def test_a_record_reads_as_a_sentence_and_several_as_their_mean():
-    one = Trust(0.8, 0.2, 0.5, 0.5, 0.6, 0.4, 0.25, 0.1, ())
-    other = Trust(0.6, 0.4, 0.5, 0.5, 0.6, 0.4, None, None, ("its map is odd",))
+    one = Trust("blur", 0.8, 0.2, 0.5, 0.1, 0.6, 0.4, 0.25, 0.1)
+    other = Trust("black", 0.6, 0.4, 0.5, 0.1, 0.6, 0.4, None, None, ("its map is odd",), ("it is weak",))
     assert one.sentence == (
         "insertion 0.80 (chance 0.50, centre 0.60); deletion 0.20 (chance 0.50, centre 0.40); "
         "agrees with the others +0.25; like the map of random weights +0.10"
     )
-    assert summary([other]).endswith("; FAILS: its map is odd")
+    assert summary([other]).endswith("; FAILS: its map is odd; weak: it is weak")
     assert summary([one, other]) == (
         "insertion 0.70 (chance 0.50, centre 0.60); deletion 0.30 (chance 0.50, centre 0.40); "
         "agrees with the others +0.25; like the map of random weights +0.10; "
-        "FAILS on 1 of 2 pictures: its map is odd"
+        "FAILS on 1 of 2 pictures: its map is odd; weak on 1 of 2 pictures: it is weak"
     )
     assert other.to_dict() == {
+        "blank": "black",
         "insertion": 0.6,
         "deletion": 0.4,
-        "insertion_random": 0.5,
-        "deletion_random": 0.5,
+        "chance": 0.5,
+        "spread": 0.1,
         "insertion_centre": 0.6,
         "deletion_centre": 0.4,
         "agreement": None,
         "randomised": None,
         "failures": ["its map is odd"],
+        "cautions": ["it is weak"],
     }
