@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,6 @@ from converters.formats import Format, Request, Source, Written
 if TYPE_CHECKING:
     from converters.onnx_model.reading import ModelFile
     from converters.onnx_model.repair import Patient
-    from converters.trials import TensorSpec
 
 
 def _recognise(path: Path) -> bool:
@@ -33,6 +32,7 @@ def _open(path: Path, request: Request) -> Iterator[Source]:
     from converters.onnx_model.reference import reference
     from converters.onnx_model.repair import Patient, repaired
     from converters.onnx_model.selection import select
+    from converters.onnx_model.sizes import sized
     from converters.onnx_model.values import declared_specs, tensors_only, with_types
 
     file = read_model(path)
@@ -47,7 +47,8 @@ def _open(path: Path, request: Request) -> Iterator[Source]:
     # What a function of the file makes inside has no name in it.
     known = {name for node in file.model.nodes.graph.node for name in node.output}
     inputs, outputs = declared_specs(patient)
-    inputs = _sized(inputs, request)
+    inputs, pinned = sized(patient, inputs, request)
+    decisions.append(pinned)
     yield Source(
         kind=f"ONNX model, opset {version_of(file.model.nodes)}",
         files=tuple(FileRecord.of(each) for each in (path, *file.external)),
@@ -85,16 +86,6 @@ def _write(patient: Patient, request: Request) -> Written:
         engine=f"onnx {onnx.__version__}",
         decisions=(sentence,) if sentence else (),
     )
-
-
-def _sized(inputs: tuple[TensorSpec, ...], request: Request) -> tuple[TensorSpec, ...]:
-    """The inputs with the sizes that the user gives to free axes."""
-    from converters.input_shapes import matched
-
-    if not request.input_shapes:
-        return inputs
-    shapes: Mapping[str, Any] = matched(request.input_shapes, [spec.name for spec in inputs], "the model")
-    return tuple(dataclasses.replace(spec, shape=shapes[spec.name].spec(spec.name).shape) for spec in inputs)
 
 
 ONNX = Format("ONNX model", _recognise, _open)

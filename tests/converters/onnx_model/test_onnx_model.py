@@ -72,6 +72,27 @@ def test_free_axes_can_be_given_sizes(save, tmp_path):
     )
     done = converted(path, tmp_path, input_shapes=("N,3,12,12",))
     assert done.certificate.verdict == "equal"
+    assert "Free sizes are set as was asked for: x [N, 3, 12, 12]." in done.certificate.decisions
+    (declared,) = onnx.load(done.path).graph.input
+    sizes = [axis.dim_value or axis.dim_param for axis in declared.type.tensor_type.shape.dim]
+    assert sizes == ["N", 3, 12, 12]
+
+
+def test_an_axis_of_the_same_name_gets_the_size_too(save, tmp_path):
+    nodes = [helper.make_node("Relu", ["x"], ["y"])]
+    path = save(
+        network(nodes=nodes, weights=[], inputs=[value("x", ["N", "W"])], outputs=[value("y", ["N", "W"])])
+    )
+    done = converted(path, tmp_path, input_shapes=("N,7",))
+    (declared,) = onnx.load(done.path).graph.output
+    assert [axis.dim_value or axis.dim_param for axis in declared.type.tensor_type.shape.dim] == ["N", 7]
+
+
+def test_a_size_that_the_model_declares_stays(save, tmp_path):
+    path = save(network())
+    assert refusal(path, tmp_path, input_shapes=("N,3,12,13",)) == (
+        f"{path}: the input x is declared as (N, 3, 12, 12); --input-shape says (N, 3, 12, 13)"
+    )
 
 
 def test_metadata_stay_and_an_old_certificate_does_not(save, tmp_path):
