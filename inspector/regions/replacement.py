@@ -12,15 +12,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.regions.laplace import harmonic
+
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Replacement = Literal["mean", "blur", "inpaint", "another"]
 
 # The blur's deviation as a part of the picture's longer side.
 _BLUR = 0.2
-# Rounds of diffusion on each scale; the coarse ones have already brought the border's values inside.
-_ROUNDS = 40
-_SMALLEST = 8
 
 
 def mean(picture: Floats, region: Mask) -> Floats:
@@ -45,15 +44,21 @@ def blur(picture: Floats, region: Mask) -> Floats:
         Knutsson, Westin: Normalized and differential convolution, CVPR 1993: the blur of the known pixels
         divided by the blur of where they are.
     """
-    from inspector.explain.subject import blurred
-
     if region.all():
         return mean(picture, region)
-    known = np.where(region, 0, 1).astype(np.float32)
-    radius = _BLUR * max(region.shape)
-    weighted = blurred((picture * known)[None], radius)[0]
-    weight = blurred(known[None, None], radius)[0]
-    return np.where(region, weighted / np.maximum(weight, 1e-6), picture).astype(np.float32)
+    known = (~region).astype(np.float64)
+    rows, columns = (_nearness(size, _BLUR * max(region.shape)) for size in region.shape)
+    light, weight = rows @ (picture * known) @ columns, rows @ known @ columns
+    return np.where(region, light / weight, picture).astype(np.float32)
+
+
+def _nearness(size: int, radius: float) -> NDArray[np.float64]:
+    """A Gaussian of the distance of any two places.
+
+    It does not end anywhere: what is five deviations from all that is known still takes the light of that.
+    """
+    apart = np.subtract.outer(np.arange(size), np.arange(size))
+    return np.exp(-0.5 * (apart / radius) ** 2)
 
 
 def inpaint(picture: Floats, region: Mask) -> Floats:
@@ -64,21 +69,12 @@ def inpaint(picture: Floats, region: Mask) -> Floats:
         region: bool (height, width).
 
     Reference:
-        Bertalmio, Sapiro, Caselles, Ballester: Image inpainting, SIGGRAPH 2000, section 3 (diffusion); solved
-        here from coarse to fine.
+        Bertalmio, Sapiro, Caselles, Ballester: Image inpainting, SIGGRAPH 2000, section 3 (diffusion), until
+        nothing changes any more.
     """
     if region.all() or not region.any():
         return mean(picture, region)
-    start = mean(picture, region)
-    if min(region.shape) >= 2 * _SMALLEST:
-        coarse = inpaint(_halved(start), _halved_mask(region))
-        grown = coarse.repeat(2, axis=1).repeat(2, axis=2)[:, : region.shape[0], : region.shape[1]]
-        start = np.where(region, grown, picture)
-    for _ in range(_ROUNDS):
-        edge = np.pad(start, ((0, 0), (1, 1), (1, 1)), mode="edge")
-        around = (edge[:, :-2, 1:-1] + edge[:, 2:, 1:-1] + edge[:, 1:-1, :-2] + edge[:, 1:-1, 2:]) / 4
-        start = np.where(region, around, picture)
-    return start.astype(np.float32)
+    return harmonic(picture, region)
 
 
 ALONE: Mapping[str, Callable[[Floats, Mask], Floats]] = {"mean": mean, "blur": blur, "inpaint": inpaint}
@@ -95,17 +91,3 @@ def another(picture: Floats, region: Mask, other: Floats, others: Mask) -> Float
         others: Where the other picture has it.
     """
     return np.where(region | others, other, picture)
-
-
-def _halved(picture: Floats) -> Floats:
-    even = np.pad(picture, ((0, 0), (0, picture.shape[1] % 2), (0, picture.shape[2] % 2)), mode="edge")
-    channels, height, width = even.shape
-    found: Floats = even.reshape(channels, height // 2, 2, width // 2, 2).mean(axis=(2, 4))
-    return found
-
-
-def _halved_mask(region: Mask) -> Mask:
-    """Coarse pixels of which any part is in the region; their means hold guesses."""
-    even = np.pad(region, ((0, region.shape[0] % 2), (0, region.shape[1] % 2)), mode="edge")
-    height, width = even.shape
-    return np.asarray(even.reshape(height // 2, 2, width // 2, 2).any(axis=(1, 3)))
