@@ -44,7 +44,7 @@ def rise(
 
     Returns:
         float32 (N, height, width), zero or more, less its smallest value, with the figures "masks" and
-        "standard error", as a part of the map's range.
+        "standard error", that of the mean probability at a pixel as a part of the map's range.
 
     Reference:
         Petsiuk et al. 2018, equation 6, and section 3.2 for the masks.
@@ -73,37 +73,47 @@ def _one(
     """One picture's map, how many masks it took, and its standard error."""
     random = np.random.default_rng((subject.seed, index))
     target, size = subject.targets[index], subject.size
-    total, squares, weight = (np.zeros(size) for _ in range(3))
+    sums, spread = np.zeros((2, *size)), np.zeros((3, *size))
     used, error = 0, np.inf
     while used < masks and error > enough:
         kept = random_masks(random, min(subject.batch, masks - used), cells, keep, size)
         said = subject.probabilities(subject.masked(index, kept, nothing))[:, target]
-        flat = kept.reshape(len(kept), -1)
-        # One pass over the masks for all three sums.
-        sums = np.stack([said, said**2, np.ones_like(said)]) @ flat
-        total, squares, weight = (
-            old + new.reshape(size) for old, new in zip((total, squares, weight), sums, strict=True)
-        )
+        flat, one = kept.reshape(len(kept), -1), np.ones_like(said)
+        sums += (np.stack([said, one]) @ flat).reshape(sums.shape)
+        spread += (np.stack([said**2, said, one]) @ flat**2).reshape(spread.shape)
         used += len(kept)
         if used >= _FEWEST or used == masks:
-            error = _error(total, squares, weight)
+            error = _error(sums, spread)
+    total, weight = sums
     # A pixel that no mask keeps is as good as the rest.
     values = np.where(weight > 0, total / np.maximum(weight, _LEAST), total.sum() / max(weight.sum(), _LEAST))
     return (values - values.min()).astype(np.float32), used, error
 
 
-def _error(total: NDArray[np.float64], squares: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
-    """The mean standard error of a pixel, as a part of the map's range."""
-    known = np.maximum(weight, _LEAST)
-    mean = total / known
-    spread = np.maximum(squares / known - mean**2, 0)
-    return float(np.sqrt(spread / known).mean() / max(float(np.ptp(mean)), _LEAST))
+def _error(sums: NDArray[np.float64], spread: NDArray[np.float64]) -> float:
+    """The mean standard error of a pixel, as a part of the map's range.
+
+    Args:
+        sums: float64 (2, height, width), the sums over the masks of kept × answer, and of kept.
+        spread: float64 (3, height, width), those of kept² × answer², kept² × answer, and kept².
+
+    Reference:
+        Cochran: Sampling techniques, 1977, equation 6.13: the variance of a quotient of two means, here of
+        kept × answer and kept.
+    """
+    weight = np.maximum(sums[1], _LEAST)
+    mean = sums[0] / weight
+    squares = np.maximum(spread[0] - 2 * mean * spread[1] + mean**2 * spread[2], 0)
+    return float((np.sqrt(squares) / weight).mean() / max(float(np.ptp(mean)), _LEAST))
 
 
 def random_masks(
     random: np.random.Generator, count: int, cells: int, keep: float, size: tuple[int, int]
 ) -> Floats:
     """Smooth random masks: a coarse grid of zeros and ones, enlarged bilinearly and shifted by chance.
+
+    The grid has two nodes more than cells, so that there is a node behind every pixel however far it is
+    shifted: by chance all pixels are alike, those at the edges too.
 
     Args:
         random: Where chance comes from.
@@ -118,19 +128,19 @@ def random_masks(
     Reference:
         Petsiuk et al. 2018, section 3.2.
     """
-    grid = (random.random((count, cells + 1, cells + 1)) < keep).astype(np.float32)
+    grid = (random.random((count, cells + 2, cells + 2)) < keep).astype(np.float32)
     down, across = (_enlargement(random, count, cells, length) for length in size)
     return np.asarray(down @ grid @ across.transpose(0, 2, 1), np.float32)
 
 
 def _enlargement(random: np.random.Generator, count: int, cells: int, length: int) -> Floats:
-    """Matrices (count, length, cells + 1) that enlarge a grid's side bilinearly from a random offset on."""
+    """Matrices (count, length, cells + 2) that enlarge a grid's side bilinearly from a random offset on."""
     cell = -(-length // cells)
     at = ((np.arange(length) + random.integers(0, cell, count)[:, None]) / cell).astype(np.float32)
     low = np.floor(at).astype(np.int64)
     share = (at - low).astype(np.float32)
-    matrix = np.zeros((count, length, cells + 1), np.float32)
+    matrix = np.zeros((count, length, cells + 2), np.float32)
     samples, rows = np.ogrid[:count, :length]
-    matrix[samples, rows, np.minimum(low, cells)] = 1 - share
-    matrix[samples, rows, np.minimum(low + 1, cells)] += share
+    matrix[samples, rows, low] = 1 - share
+    matrix[samples, rows, low + 1] = share
     return matrix

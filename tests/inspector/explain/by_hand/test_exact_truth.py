@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from inspector.errors import OptionError
-from inspector.explain import all_methods, find
+from inspector.explain import Runner, all_methods, find
 from inspector.explain.methods.rise import random_masks
+from inspector.model import load
+from inspector.predictor import Predictor
 
 CORNERS = ((0, 0), (3, 8), (10, 10))
 FINE = (
@@ -158,14 +164,70 @@ def test_rise_masks_are_smooth_and_keep_as_much_as_was_asked():
     assert np.abs(np.diff(masks, axis=1)).max() <= 0.2 + 1e-6
 
 
+@pytest.mark.parametrize("size", [(32, 32), (20, 30), (13, 7)], ids=str)
+def test_rise_masks_are_alike_at_every_edge(size):
+    """A pixel between two nodes, at the part f of the way, has the variance k(1 - k) · ((1 - f)² + f²)."""
+    cells, keep, count = 4, 0.4, 12000
+    masks = random_masks(np.random.default_rng(0), count, cells, keep, size).astype(np.float64)
+    expected = keep * (1 - keep)
+    for side in size:
+        parts = np.arange(-(-side // cells)) / -(-side // cells)
+        expected *= np.mean((1 - parts) ** 2 + parts**2)
+    corners = masks[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    np.testing.assert_allclose(corners.mean(axis=0), keep, atol=5 * np.sqrt(expected / count))
+    np.testing.assert_allclose(corners.var(axis=0), expected, rtol=0.05)
+    # Pixels that are side by side vary together as much at the one end as at the other.
+    first, last = (np.cov(masks[:, 0, at], masks[:, 0, beside])[0, 1] for at, beside in ((0, 1), (-1, -2)))
+    assert first == pytest.approx(last, rel=0.06)
+
+
+def mirrored(built):
+    """The subject of a linear network with left and right exchanged."""
+    model = onnx.load(built.path)
+    kept = next(tensor for tensor in model.graph.initializer if tensor.name == "dense.weight")
+    turned = built.weights.reshape(16, 16, 2)[:, ::-1].reshape(built.weights.shape)
+    kept.CopyFrom(numpy_helper.from_array(turned, kept.name))
+    path = built.path.with_name("mirrored.onnx")
+    onnx.save(model, path)
+    ready = Predictor(load(path), preprocess={"channels": "gray", "range": "0..1"})
+    return replace(built.subject, runner=Runner(ready))
+
+
+def test_rise_sees_as_much_at_the_right_edge_as_at_the_left(by_hand):
+    built = by_hand("linear", (4, 0))
+    contrasts = []
+    for subject, mask in ((built.subject, built.mask), (mirrored(built), built.mask[:, ::-1])):
+        one = replace(subject.only(1), inputs=np.ones((1, 1, 16, 16), np.float32))
+        for seed in range(6):
+            options = {"masks": 2000, "enough": 0.0, "blank": "black", "cells": 4}
+            values = find("rise").run(replace(one, seed=seed), options).values[0]
+            contrasts.append(values[mask].mean() - values[~mask].mean())
+    left, right = np.reshape(contrasts, (2, 6))
+    error = np.sqrt((left.var(ddof=1) + right.var(ddof=1)) / 6)
+    assert abs(left.mean() - right.mean()) < 4 * error
+    # The bound means something only where chance is far smaller than what is seen.
+    assert left.mean() > 20 * error
+
+
+def test_rise_reports_the_spread_that_other_masks_would_have_shown(by_hand):
+    one = by_hand("linear").subject.only(1)
+    options = {"masks": 400, "enough": 0.0, "blank": "black", "cells": 4}
+    runs = [find("rise").run(replace(one, seed=seed), options) for seed in range(20)]
+    reported = np.mean([run.figures["standard error"][0] * np.ptp(run.values[0]) for run in runs])
+    means = []
+    for seed in range(150):
+        masks = random_masks(np.random.default_rng((seed, 7)), 400, 4, 0.5, (16, 16))
+        said = one.probabilities(one.inputs * masks[:, None])[:, one.targets[0]].astype(np.float64)
+        means.append(np.tensordot(said, masks, axes=1) / masks.sum(axis=0))
+    assert reported == pytest.approx(np.std(means, axis=0, ddof=1).mean(), rel=0.1)
+
+
 def test_rise_gives_finite_numbers_where_no_mask_keeps_anything(by_hand):
     found = run(by_hand("linear"), "rise", masks=2, cells=1, keep=1e-9)
     assert np.isfinite(found.values).all()
 
 
 def test_chance_is_fixed_by_the_seed(by_hand):
-    from dataclasses import replace
-
     built = by_hand("conv")
     for name in ("smoothgrad", "rise", "kernel-shap", "lime", "expected-gradients"):
         options = {"masks": 100} if name == "rise" else {"samples": 40}
