@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,16 +88,14 @@ def scored(cases: Sequence[Case], method: Method, options: Mapping[str, Any], *,
     for case in cases:
         began = perf_counter()
         try:
-            maps = method.run(case.subject, options).values
+            maps = _alone(method, case.subject, options)
         except InspectorError as error:
             scores.refused = error.message
             continue
         scores.seconds += perf_counter() - began
-        few = slice(case.unlearned)
-        part = replace(case.subject, inputs=case.subject.inputs[few], targets=case.subject.targets[few])
-        unlearned = method.run(randomised(part), options).values
+        unlearned = _alone(method, randomised(case.subject), options, case.unlearned)
         for index, (one, other) in enumerate(zip(maps, unlearned, strict=False)):
-            where = differing(part.only(index), method.blank(options))
+            where = differing(case.subject.only(index), method.blank(options))
             alike = likeness(one, other, where)
             scores.values["unlearned"] += [] if alike is None else [alike]
         for index, values in enumerate(maps):
@@ -104,6 +103,12 @@ def scored(cases: Sequence[Case], method: Method, options: Mapping[str, Any], *,
             order = values if evidence else relevance
             _count(scores, case.subject.only(index), order, relevance, case.masks[index])
     return scores
+
+
+def _alone(method: Method, subject: Subject, options: Mapping[str, Any], count: int | None = None) -> Floats:
+    """The maps of the first pictures, each by itself among the others, as `inspector explain` makes them."""
+    numbers = range(len(subject))[:count]
+    return np.concatenate([method.run(subject.only(index), options).values for index in numbers])
 
 
 def _count(scores: Scores, subject: Subject, order: Floats, relevance: Floats, mask: Mask) -> None:
@@ -129,8 +134,9 @@ def _centre(subject: Subject) -> Floats:
 
 
 def _chance(subject: Subject) -> Floats:
-    """Every pixel drawn by itself, anew at each call."""
-    drawn = np.random.default_rng((int(subject.runner.proto is not None), subject.seed))
+    """Every pixel drawn by itself, anew for each picture and network."""
+    picture = crc32(np.ascontiguousarray(subject.inputs).tobytes())
+    drawn = np.random.default_rng((int(subject.runner.proto is not None), subject.seed, picture))
     return drawn.random((len(subject), *subject.size), dtype=np.float32)
 
 

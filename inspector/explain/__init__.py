@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from inspector.choices import TIME_LIMIT
 from inspector.class_number import class_number
 from inspector.errors import InspectorError, OptionError
+from inspector.explain.references import sampled
 from inspector.explain.registry import Heatmaps, Method, all_methods, find, method
 from inspector.explain.result import Explanation, Explanations, Heatmap
 from inspector.explain.runner import Runner
@@ -22,7 +23,7 @@ from inspector.predictions import Failure
 
 if TYPE_CHECKING:
     from inspector.explain.trust import Trust
-    from inspector.images import ImageSource
+    from inspector.images import Decoded, ImageSource
     from inspector.model import Model
     from inspector.picture_list import Images
     from inspector.predictor import GivenLabels
@@ -94,20 +95,36 @@ class Explainer:
 
     def stream(self, images: Images) -> Iterator[Explanation | Failure]:
         """Explain pictures one after the other; one that cannot be read does not stop the others."""
-        for name, source in list_pictures(images).items:
+        pictures = list_pictures(images)
+        items = pictures.items
+        references: Sequence[NDArray[np.float32]] = ()
+        if any(each.compares for each in self.methods):
+            references, items = sampled(
+                pictures, lambda source, name: self._read(source, name)[0][0], self.seed
+            )
+        for name, source in items:
             try:
-                yield self.explain(source, name)
+                yield self.explain(source, name, references)
             except InspectorError as error:
                 yield Failure(name, error)
 
-    def explain(self, source: ImageSource, name: str) -> Explanation:
+    def explain(
+        self, source: ImageSource, name: str, references: Sequence[NDArray[np.float32]] = ()
+    ) -> Explanation:
         """Explain one picture.
+
+        Args:
+            source: The picture.
+            name: What it is called.
+            references: float32 (…) each, in the layout of the model's input: what it may be compared with.
 
         Raises:
             ImageError: It cannot be read.
             GradientError: A method needs a gradient that the model does not have.
         """
         subject, seen, warnings = self.subject(source, name)
+        alike = [each for each in references if each.shape == subject.inputs.shape[1:]]
+        subject = replace(subject, references=np.stack(alike) if alike else subject.inputs[:0])
         made = self._made(subject)
         methods, found = list(made), list(made.values())
         trusted = self._trusted(subject, methods, found)
@@ -136,14 +153,19 @@ class Explainer:
             ImageError: It cannot be read.
         """
         ready = self.runner.ready
-        decoded = decode(source, name=name)
-        tensor = ready.way.apply(decoded.image, ready.input, where=name)
-        inputs = (tensor if "N" in ready.layout.axes else tensor[None]).astype(np.float32)
+        inputs, decoded = self._read(source, name)
         seen = np.asarray(ready.way.fitted(decoded.image, ready.input, where=name))
         subject = Subject(self.runner, inputs, (0,), self.layer, self.seed)
         fixed = self.fixed_target
         target = int(subject.probabilities(inputs)[0].argmax()) if fixed is None else fixed
         return Subject(self.runner, inputs, (target,), self.layer, self.seed), seen, decoded.warnings
+
+    def _read(self, source: ImageSource, name: str) -> tuple[NDArray[np.float32], Decoded]:
+        """A picture in the layout of the input, (1, …), and as it was decoded."""
+        ready = self.runner.ready
+        decoded = decode(source, name=name)
+        tensor = ready.way.apply(decoded.image, ready.input, where=name)
+        return (tensor if "N" in ready.layout.axes else tensor[None]).astype(np.float32), decoded
 
     @property
     def fixed_target(self) -> int | None:

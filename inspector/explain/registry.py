@@ -53,6 +53,7 @@ class Method:
         signed: Whether a map has two sides: what speaks for the target, and what against it.
         caution: What is known to be wrong with it, in a sentence; empty for most.
         nothing: What it compares the picture with, where that is no option of it called `blank`.
+        compares: Whether it compares a picture with the others that are explained.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Method:
     signed: bool
     caution: str = ""
     nothing: Blank = "blur"
+    compares: bool = False
 
     def blank(self, given: Mapping[str, Any]) -> Blank:
         """What it compares the picture with.
@@ -114,7 +116,14 @@ def _alike(value: object, default: object) -> bool:
 
 
 def method(
-    name: str, *, paper: str, needs: Needs, signed: bool, caution: str = "", nothing: Blank = "blur"
+    name: str,
+    *,
+    paper: str,
+    needs: Needs,
+    signed: bool,
+    caution: str = "",
+    nothing: Blank = "blur",
+    compares: bool = False,
 ) -> Callable[[Callable[..., Maps]], Callable[..., Maps]]:
     """Make a function a method; it stays callable as it was.
 
@@ -125,10 +134,12 @@ def method(
         signed: Whether its maps have two sides.
         caution: What is known to be wrong with it.
         nothing: What it compares the picture with, where it has no option `blank`.
+        compares: Whether it compares a picture with the others that are explained.
     """
 
     def mark(function: Callable[..., Maps]) -> Callable[..., Maps]:
-        function.method = Method(name, function, paper, needs, signed, caution, nothing)  # type: ignore[attr-defined]
+        made = Method(name, function, paper, needs, signed, caution, nothing, compares)
+        function.method = made  # type: ignore[attr-defined]
         return function
 
     return mark

@@ -37,6 +37,7 @@ class Subject:
         targets: For each picture the class that the explanation is about.
         layer: The layer whose maps are to be used, by those methods that use one; empty to find it.
         seed: Of whatever a method draws by chance.
+        references: float32 (M, …), pictures that each can be compared with; by default those of the subject.
     """
 
     runner: Runner
@@ -44,6 +45,7 @@ class Subject:
     targets: tuple[int, ...]
     layer: str = ""
     seed: int = 0
+    references: Floats | None = None
 
     def __len__(self) -> int:
         """How many pictures."""
@@ -70,8 +72,15 @@ class Subject:
         return target_layer(self.model, self.runner.input, self.runner.logits, self.layer)
 
     def only(self, index: int) -> Subject:
-        """The subject with one of its pictures."""
-        return replace(self, inputs=self.inputs[index : index + 1], targets=(self.targets[index],))
+        """The subject with one of its pictures; it can be compared with the same ones as before."""
+        known = self.inputs if self.references is None else self.references
+        inputs, targets = self.inputs[index : index + 1], (self.targets[index],)
+        return replace(self, inputs=inputs, targets=targets, references=known)
+
+    def others(self, index: int) -> Floats:
+        """The pictures that one of the subject's can be compared with, float32 (M, …): those that differ."""
+        known = self.inputs if self.references is None else self.references
+        return known[[bool((each != self.inputs[index]).any()) for each in known]]
 
     # Forward
 

@@ -150,7 +150,8 @@ def _paired(values: Floats, axis: int) -> Floats:
 
 def _products(one: Floats, other: Floats) -> Floats:
     """The inner product in each channel, (channels, 1, 1)."""
-    return np.einsum("chw,chw->c", one, other)[:, None, None]
+    found: Floats = np.einsum("chw,chw->c", one, other)[:, None, None]
+    return found
 
 
 def _quotients(above: Floats, below: Floats) -> Floats:

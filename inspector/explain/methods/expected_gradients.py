@@ -1,15 +1,20 @@
-"""Expected gradients: integrated gradients over many blank pictures and one point on each way."""
+"""Expected gradients: integrated gradients over many other pictures and one point on each way."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inspector.errors import OptionError
-from inspector.explain.registry import method
-from inspector.explain.subject import Blank, Subject
+from inspector.explain.registry import Heatmaps, method
+from inspector.explain.subject import Blank, Floats, Subject
 
 _BLANKS: tuple[Blank, ...] = ("black", "mean", "blur")
+# Fewer other pictures than these stand for too little to do without the blank ones.
+_FEW = 10
+_ALONE = (
+    "as no other picture of its size was given, it is compared with blank ones only; "
+    "explain a folder to compare its pictures with each other, as the method is meant"
+)
 
 
 @method(
@@ -18,11 +23,13 @@ _BLANKS: tuple[Blank, ...] = ("black", "mean", "blur")
     "axiomatic attribution priors and expected gradients, Nature Machine Intelligence 2021",
     needs="gradient",
     signed=True,
+    compares=True,
 )
-def expected_gradients(subject: Subject, *, samples: int = 60) -> NDArray[np.float32]:
+def expected_gradients(subject: Subject, *, samples: int = 60) -> Heatmaps:
     """The mean over reference pictures and points on the way of way × gradient, summed over the channels.
 
-    The references are the other pictures of the subject and the blank ones: black, the mean, and a blur.
+    The references are other pictures, those that are explained together; where they are fewer than ten, the
+    blank ones too: black, the mean, and a blur. Each is used as often as any other.
 
     Args:
         subject: What is explained.
@@ -36,18 +43,31 @@ def expected_gradients(subject: Subject, *, samples: int = 60) -> NDArray[np.flo
     """
     if samples < 1:
         raise OptionError(f"samples is {samples}; expected 1 or more", "-O expected-gradients.samples=60")
-    blanks = [subject.blank(kind) for kind in _BLANKS]
-    shape = (-1, *[1] * (subject.inputs.ndim - 1))
-    maps = []
-    for index, target in enumerate(subject.targets):
-        random = np.random.default_rng((subject.seed, index))
-        others = np.delete(subject.inputs, index, axis=0)
-        references = np.concatenate([np.stack([blank[index] for blank in blanks]), others])
-        # Every reference equally often, and a point in each of as many equal parts of the way.
-        chosen = references[np.arange(samples) % len(references)]
-        along = ((random.permutation(samples) + random.uniform(size=samples)) / samples).astype(np.float32)
-        way = subject.inputs[index] - chosen
-        gradients = subject.gradient(chosen + along.reshape(shape) * way, [target] * samples)["gradient"]
-        maps.append((way * gradients).mean(axis=0))
-    values: NDArray[np.float32] = subject.channels_first(np.stack(maps).astype(np.float32)).sum(axis=1)
-    return values
+    blanks = np.stack([subject.blank(kind) for kind in _BLANKS])
+    maps, alone = [], False
+    for index in range(len(subject)):
+        others = subject.others(index)
+        alone |= not len(others)
+        references = others if len(others) >= _FEW else np.concatenate([blanks[:, index], others])
+        maps.append(_one(subject, index, references, samples))
+    values = subject.channels_first(np.stack(maps).astype(np.float32)).sum(axis=1)
+    return Heatmaps(values, notes=(_ALONE,) if alone else ())
+
+
+def _one(subject: Subject, index: int, references: Floats, samples: int) -> Floats:
+    """The mean for one picture, in the layout of the input."""
+    random = np.random.default_rng((subject.seed, index))
+    picture, target = subject.inputs[index], subject.targets[index]
+    chosen = random.permutation(len(references))[np.arange(samples) % len(references)]
+    # A point in each of as many equal parts of the way.
+    along = ((random.permutation(samples) + random.uniform(size=samples)) / samples).astype(np.float32)
+    along = along.reshape(-1, *[1] * picture.ndim)
+    total = np.zeros(picture.shape)
+    # No more at a time than one run takes: pictures may be large.
+    for start in range(0, samples, subject.batch):
+        part = slice(start, start + subject.batch)
+        from_where = references[chosen[part]]
+        way = picture - from_where
+        points = from_where + along[part] * way
+        total += (way * subject.gradient(points, [target] * len(way))["gradient"]).sum(axis=0)
+    return (total / samples).astype(np.float32)

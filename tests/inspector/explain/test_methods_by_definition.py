@@ -42,6 +42,11 @@ def drawn(count: int, low: float, high: float) -> NDArray[np.float32]:
     return pictures.astype(np.float32)
 
 
+def slopes(subject: Subject, index: int) -> NDArray[np.float32]:
+    """The weights of a picture's target, where the network is linear."""
+    return WEIGHTS[:, subject.targets[index]].reshape(SIDE, SIDE)
+
+
 @pytest.mark.parametrize("low", [-3.0, -1.0])
 def test_smoothgrad_averages_slopes_before_it_takes_their_magnitude(tmp_path: Path, low: float) -> None:
     """Under noise of deviation s, |x| has the mean slope 2Φ(x/s) − 1: where signs cancel, little is left."""
@@ -67,13 +72,51 @@ def test_vargrad_is_the_variance_under_noise_of_a_part_of_the_pictures_range(
 
 def test_expected_gradients_take_blank_and_other_pictures_equally_often_as_references(tmp_path: Path) -> None:
     subject = subject_of(tmp_path, folded=False, pictures=drawn(3, 0, 1))
-    found = find("expected-gradients").run(subject, {"samples": 20}).values
+    done = find("expected-gradients").run(subject, {"samples": 20})
+    assert done.notes == ()
     for index, picture in enumerate(subject.inputs):
         blanks = [subject.blank(kind)[index] for kind in ("black", "mean", "blur")]
         others = [other for at, other in enumerate(subject.inputs) if at != index]
-        way = picture - np.mean([*blanks, *others], axis=0)
-        expected = WEIGHTS[:, subject.targets[index]].reshape(SIDE, SIDE) * way[0]
-        np.testing.assert_allclose(found[index], expected, rtol=0, atol=1e-5)
+        expected = slopes(subject, index) * (picture - np.mean([*blanks, *others], axis=0))[0]
+        np.testing.assert_allclose(done.values[index], expected, rtol=0, atol=1e-5)
+        # One alone is compared with the same pictures.
+        alone = find("expected-gradients").run(subject.only(index), {"samples": 20}).values[0]
+        np.testing.assert_allclose(alone, expected, rtol=0, atol=1e-5)
+
+
+def test_with_enough_other_pictures_expected_gradients_need_no_blank_ones(tmp_path: Path) -> None:
+    pictures = drawn(12, 0, 1)
+    # The same picture again is no other one.
+    pictures[11] = pictures[0]
+    subject = subject_of(tmp_path, folded=False, pictures=pictures)
+    found = find("expected-gradients").run(subject, {"samples": 20}).values
+    expected = slopes(subject, 0) * (pictures[0] - pictures[1:11].mean(axis=0))[0]
+    np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-5)
+
+
+def test_expected_gradients_of_fewer_samples_than_references_draw_some_of_them(tmp_path: Path) -> None:
+    subject = subject_of(tmp_path, folded=False, pictures=drawn(31, 0, 1))
+    chosen = [
+        find("expected-gradients").run(replace(subject.only(0), seed=seed), {"samples": 1}).values[0]
+        for seed in range(30)
+    ]
+    each = [slopes(subject, 0) * (subject.inputs[0] - other)[0] for other in subject.inputs[1:]]
+    hit = {int(np.argmin([np.abs(found - one).max() for one in each])) for found in chosen}
+    assert max(np.min([np.abs(found - one).max() for one in each]) for found in chosen) < 1e-5
+    # Thirty draws of thirty meet nineteen on average.
+    assert len(hit) > 10
+
+
+def test_expected_gradients_of_a_picture_alone_say_that_they_know_only_blank_ones(tmp_path: Path) -> None:
+    subject = subject_of(tmp_path, folded=False, pictures=drawn(1, 0, 1))
+    done = find("expected-gradients").run(subject, {"samples": 30})
+    blanks = [subject.blank(kind)[0] for kind in ("black", "mean", "blur")]
+    expected = slopes(subject, 0) * (subject.inputs[0] - np.mean(blanks, axis=0))[0]
+    np.testing.assert_allclose(done.values[0], expected, rtol=0, atol=1e-5)
+    assert done.notes == (
+        "as no other picture of its size was given, it is compared with blank ones only; "
+        "explain a folder to compare its pictures with each other, as the method is meant",
+    )
 
 
 def test_score_cam_weighs_maps_by_the_softmax_of_the_logits_under_them(twin) -> None:
