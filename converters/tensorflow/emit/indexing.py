@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from converters.tensorflow.emit.arithmetic import chosen, compared
@@ -61,10 +64,42 @@ def scatter_nd(to: Emission, node: Node) -> Value:
     from converters.tensorflow.emit.shape import declared
 
     indices, updates, sizes = (to.plain(value) for value in to.inputs(node))
-    like = Value("", updates.dtype, declared(sizes))
+    shape = declared(sizes)
+    like = Value("", updates.dtype, shape)
     zero = numpy_helper.from_array(np.zeros(1, updates.dtype))
     empty = to.node("ConstantOfShape", [wide(to, sizes)], like, value=zero)
+    depth = indices.shape[-1] if indices.shape else None
+    # How many there are along the first axis may well be open: nothing is multiplied by it.
+    inner = [size for size in (shape or (None, None))[1:] if size]
+    if depth and shape and len(inner) == len(shape) - 1:
+        sums = _added_rows(to, empty, indices, updates, [1, *inner], depth)
+        return to.node("Reshape", [sums, wide(to, sizes)], like)
     return to.node("ScatterND", [empty, wide(to, indices), updates], like, reduction="add")
+
+
+def _added_rows(
+    to: Emission, empty: Value, indices: Value, updates: Value, sizes: Sequence[int], depth: int
+) -> Value:
+    """Add up rows at places of a table, (places, numbers in a row).
+
+    onnxruntime's ScatterND adds in several threads, which lose what they add to one number at the same time;
+    its ScatterElements adds one number after the other.
+    """
+    width = math.prod(sizes[depth:])
+    steps = np.array([[math.prod(sizes[axis + 1 : depth])] for axis in range(depth)], np.int64)
+    table = to.node("Reshape", [empty, to.small([-1, width])], empty.like(shape=(None, width)))
+    rows = to.node("Reshape", [updates, to.small([-1, width])], table.like())
+    places = wide(to, indices)
+    if depth > 1:
+        outer = None if places.shape is None else places.shape[:-1]
+        places = to.node(
+            "MatMul", [places, to.small(steps)], places.like(shape=None if outer is None else (*outer, 1))
+        )
+    column = to.node("Reshape", [places, to.small([-1, 1])], places.like(shape=(None, 1)))
+    if width > 1:
+        both = to.node("Shape", [rows], Value("", np.dtype(np.int64), (2,)))
+        column = to.node("Expand", [column, both], column.like(shape=(None, width)))
+    return to.node("ScatterElements", [table, column, rows], table.like(), axis=0, reduction="add")
 
 
 @emitter("OneHot")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emit_judge import Graph, asked, emitted, fixed
+from emit_judge import Graph, asked, emitted, fixed, judged
 
 from converters.runtime import Runtime
 from converters.tensorflow.emit import missing
@@ -51,6 +51,57 @@ def test_numbers_are_added_up_at_places(run):
     indices = np.array([[4], [3], [1], [4]], np.int32)
     updates = np.array([9, 10, 11, 12], np.float32)
     asked(run, "ScatterNd", indices, updates, fixed([8]), batch=False, T="float32", Tindices="int32")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+@pytest.mark.parametrize(
+    ("sizes", "depth"),
+    [([5], 1), ([5, 3], 1), ([5, 3], 2), ([4, 5, 2], 2), ([4, 5, 2, 3], 2), ([2, 3, 4], 3)],
+)
+def test_parts_are_added_up_at_places_of_several_axes(run, sizes, depth, dtype):
+    # Twelve places of few, so that some come more than once.
+    indices = np.stack([RNG.integers(0, size, (4, 3)) for size in sizes[:depth]], axis=-1).astype(np.int32)
+    updates = RNG.normal(0, 9, (4, 3, *sizes[depth:])).astype(dtype)
+    kinds = {"T": dtype, "Tindices": "int32"}
+    done = asked(run, "ScatterNd", indices, updates, fixed(sizes), batch=False, **kinds)
+    assert "ScatterND" not in done.ops
+    # Sizes that only a run tells.
+    asked(run, "ScatterNd", indices, updates, np.array(sizes, np.int32), batch=False, **kinds)
+
+
+def test_rows_are_added_up_where_their_number_is_that_of_the_batch(run):
+    graph = Graph()
+    graph.placeholder("x", None, 6)
+    graph.placeholder("places", None, 2, dtype="int32")
+    graph.placeholder("rows", None, 3)
+    graph.value("begin", np.array([0], np.int32))
+    graph.value("end", np.array([1], np.int32))
+    graph.value("inner", np.array([2, 3], np.int32))
+    graph.value("axis", np.array(0, np.int32))
+    graph.add("shape", "Shape", "x", T="float32", out_type="int32")
+    graph.add("batch", "StridedSlice", "shape", "begin", "end", "end", T="int32", Index="int32")
+    graph.add("sizes", "ConcatV2", "batch", "inner", "axis", T="int32", Tidx="int32", N=2)
+    graph.add("op", "ScatterNd", "places", "rows", "sizes", T="float32", Tindices="int32")
+    feeds = {
+        "x": np.zeros((4, 6), np.float32),
+        "places": np.array([[3, 1], [0, 0], [3, 1], [2, 1], [3, 0]], np.int32),
+        "rows": RNG.normal(size=(5, 3)).astype(np.float32),
+    }
+    done = judged(run, graph, feeds, "op")
+    assert "ScatterElements" in done.ops
+
+
+def test_no_number_is_lost_where_very_many_are_added_to_one(run):
+    count = 2_000_000
+    places = np.ones((count, 1), np.int32)
+    places[::4] = 0
+    feeds = {"in0": places, "in1": np.ones(count, np.float32)}
+    done = asked(run, "ScatterNd", *feeds.values(), fixed([2]), batch=False, T="float32", Tindices="int32")
+    session = Runtime(done.model.SerializeToString())
+    # Threads that lose numbers do so by chance.
+    for _ in range(5):
+        sums = session.run({f"{name}:0": array for name, array in feeds.items()})["op:0"]
+        assert sums.tolist() == [count // 4, 3 * count // 4]
 
 
 @pytest.mark.parametrize("axis", [-1, 0, 1])
