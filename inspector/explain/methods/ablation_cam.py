@@ -18,6 +18,9 @@ from inspector.explain.subject import Subject
 def ablation_cam(subject: Subject) -> Heatmaps:
     """The rectified sum of the maps, each weighted by the part of the logit that is lost without it.
 
+    The paper divides by the logit itself. A negative one would turn every weight over, though a number added
+    to all logits changes no probability: what is divided by here is its magnitude.
+
     Args:
         subject: What is explained.
 
@@ -36,6 +39,6 @@ def ablation_cam(subject: Subject) -> Heatmaps:
             missing = channels[start : start + subject.batch]
             kept = (missing[:, None] != channels)[:, :, None, None]
             after.append(subject.scores_from(index, layer, values * kept))
-        weights = (before[index] - np.concatenate(after)) / (before[index] or 1)
+        weights = (before[index] - np.concatenate(after)) / (abs(before[index]) or 1)
         found.append(np.tensordot(weights, values, axes=1))
     return over_picture(subject, np.stack(found), maps.layer)

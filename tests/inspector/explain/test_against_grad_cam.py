@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from inspector.explain import find
+from inspector.explain import Runner, find
 from inspector.explain.cam import maps_with_gradients
+from inspector.model import load
+from inspector.predictor import Predictor
 
 
 def theirs(twin, name):
-    """Their map of the layer before it is enlarged and scaled, float (N, h, w)."""
+    """Their map of the layer before it is rectified, enlarged and scaled, float (N, h, w)."""
     import pytorch_grad_cam as package
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
@@ -20,7 +24,7 @@ def theirs(twin, name):
     class Raw(kind):
         def get_cam_image(self, *arguments, **options):
             made = super().get_cam_image(*arguments, **options)
-            found.append(np.maximum(made, 0))
+            found.append(made)
             return made
 
     targets = [ClassifierOutputTarget(target) for target in twin.subject.targets]
@@ -57,17 +61,45 @@ def ours(monkeypatch):
         ("grad-cam++", "GradCAMPlusPlus"),
         ("hirescam", "HiResCAM"),
         ("layercam", "LayerCAM"),
-        ("ablation-cam", "AblationCAM"),
     ],
 )
 def test_the_map_is_theirs(twin, ours, name, their_name):
-    found, expected = ours(twin, name), np.asarray(theirs(twin, their_name), np.float64)
+    found, expected = ours(twin, name), np.maximum(np.asarray(theirs(twin, their_name), np.float64), 0)
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 1e-4 * max(np.abs(expected).max(), 1e-6)
 
 
+def test_the_map_of_ablations_is_theirs_but_for_the_sign_of_a_negative_logit(twin, ours):
+    found, raw = ours(twin, "ablation-cam"), np.asarray(theirs(twin, "AblationCAM"), np.float64)
+    logits = twin.subject.scores(twin.subject.inputs, twin.subject.targets)
+    expected = np.maximum(np.sign(logits)[:, None, None] * raw, 0)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < 1e-4 * max(np.abs(expected).max(), 1e-6)
+
+
+@pytest.mark.parametrize("shift", [-50.0, 50.0])
+def test_a_number_added_to_all_logits_turns_no_map_of_ablations_over(twins, shift, tmp_path):
+    """It leaves the probabilities, and scales the map by the quotient of the logits."""
+    import onnx
+    from onnx import numpy_helper
+
+    subject = twins["notebook"].subject
+    model = onnx.load(subject.model.path)
+    bias = next(each for each in model.graph.initializer if each.name == model.graph.node[-1].input[2])
+    bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(shift), bias.name))
+    onnx.save(model, tmp_path / "shifted.onnx")
+    moved = replace(subject, runner=Runner(Predictor(load(tmp_path / "shifted.onnx"))))
+    before, after = (each.scores(each.inputs, each.targets) for each in (subject, moved))
+    assert np.allclose(after, before + shift, atol=1e-3)
+    assert (np.sign(after) == np.sign(shift)).all()
+    expected = find("ablation-cam").run(subject, {}).values * np.abs(before / after)[:, None, None]
+    assert (expected.max(axis=(1, 2)) > 0).all()
+    found = find("ablation-cam").run(moved, {}).values
+    assert np.allclose(found, expected, atol=1e-3 * expected.max())
+
+
 def test_eigen_cam_is_theirs_up_to_the_sign_of_a_direction(twin, ours):
-    found, expected = ours(twin, "eigen-cam"), theirs(twin, "EigenCAM")
+    found, expected = ours(twin, "eigen-cam"), np.maximum(theirs(twin, "EigenCAM"), 0)
     for one, wanted in zip(found, expected, strict=True):
         assert one.shape == wanted.shape
         same = np.abs(one - wanted).max() < 1e-3 * max(one.max(), wanted.max())
