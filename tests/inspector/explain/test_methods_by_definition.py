@@ -212,7 +212,10 @@ def test_methods_of_one_picture_do_not_depend_on_the_seed_of_another(tmp_path: P
 
 @pytest.mark.parametrize("rule", ["gamma", "composite"])
 def test_relevance_is_shared_out_by_favoured_kernels(twins, rule) -> None:
-    """Each layer in its turn, as PyTorch computes it, with w + γ w⁺ in place of w where the rule says so."""
+    """Each layer in its turn, as PyTorch computes it, with w + γ w⁺ in place of w where the rule says so.
+
+    The first layer reads the picture, of whatever sign, and favours none.
+    """
     import torch
     from torch import nn
 
@@ -230,7 +233,7 @@ def test_relevance_is_shared_out_by_favoured_kernels(twins, rule) -> None:
             continue
         before = {name: each.detach().clone() for name, each in layer.named_parameters()}
         with torch.no_grad():
-            for each in layer.parameters() if isinstance(layer, favoured) else ():
+            for each in layer.parameters() if isinstance(layer, favoured) and layer is not layers[0] else ():
                 each += 0.25 * each.clamp(min=0)
         given = given.clone().requires_grad_()
         z = layer(given)
