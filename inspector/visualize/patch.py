@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from inspector.errors import RunError
 from inspector.gradients.kinds import reads
-from inspector.receptive_field import Field, ReceptiveField
+from inspector.receptive_field import ReceptiveField
+from inspector.receptive_steps import Step
 from inspector.visualize.head import Head, sized
 from inspector.visualize.pixels import Floats
 
@@ -48,7 +49,10 @@ def patch_of(whole: Head, field: ReceptiveField, tensor: Floats, array: Floats) 
         return None
     # Where all goes one way, padding can be taken off, and a patch gives a single position.
     chain = _is_chain(whole.proto, whole.input)
-    sides = [_Side(each.size) if chain else _within_padding(each) for each in (field.height, field.width)]
+    lines = field.height.line, field.width.line
+    if field.turned or lines[0] is None or lines[1] is None:
+        return None
+    sides = [_Side(each.size) if chain else _within_padding(each) for each in lines if each is not None]
     size = sides[0].length, sides[1].length
     if size == whole.size or any(part > full for part, full in zip(size, whole.size, strict=True)):
         return None
@@ -59,11 +63,11 @@ def patch_of(whole: Head, field: ReceptiveField, tensor: Floats, array: Floats) 
     return patch if _gives_the_same(patch, field, sides, tensor, array) else None
 
 
-def _within_padding(field: Field) -> _Side:
+def _within_padding(line: Step) -> _Side:
     """The side of a patch of which the first position that sees no padding counts."""
-    place = max(0, math.ceil(-field.start / field.stride))
-    corner = int(field.start + place * field.stride)
-    return _Side(corner + field.size, place, corner)
+    place = max(0, math.ceil(-line.begin / line.stride))
+    corner = int(line.begin + place * line.stride)
+    return _Side(corner + line.size, place, corner)
 
 
 def _is_chain(model: ModelProto, start: str) -> bool:
