@@ -150,6 +150,7 @@ class Correlation(Network):
 
 def exported(module: nn.Module, folder: Path, *, folded: bool = True) -> Subject:
     """The module as an ONNX model, with two pictures."""
+    folder.mkdir(exist_ok=True)
     path = folder / f"{type(module).__name__}-{folded}.onnx"
     mode = torch.onnx.TrainingMode
     with warnings.catch_warnings():
@@ -302,6 +303,35 @@ def test_a_folded_network_has_the_map_of_the_unfolded_one(
     np.testing.assert_allclose(one.logits(PICTURES), other.logits(PICTURES), atol=1e-3)
     for rule in ("epsilon", "composite", "gamma"):
         # An ε above the noise of float32 in sums near zero, which the two networks do not share.
+        mine, theirs = (relevance(each, rule=rule, epsilon=1e-3).values for each in (one, other))
+        assert np.abs(theirs).max() > 1e-3
+        assert np.abs(mine - theirs).max() < 1e-4 * np.abs(theirs).max(), rule
+
+
+DENSE = {"Gemm": nn.Linear(432, 6), "MatMul": nn.Linear(432, 6, bias=False)}
+
+
+@pytest.mark.parametrize("written", DENSE)
+def test_a_normalization_behind_a_dense_layer_is_folded_as_well(tmp_path: Path, written: str) -> None:
+    torch.manual_seed(1)
+    norm = nn.BatchNorm1d(6)
+    norm.running_mean.normal_(0, 0.5)
+    norm.running_var.uniform_(0.2, 2)
+    norm.weight.data.uniform_(-1, 2)
+    last = nn.Linear(6, 3)
+    last.weight.data *= 100
+    plain = DENSE[written]
+    front = conv(3, 3), nn.ReLU(), nn.Flatten()
+    one = exported(nn.Sequential(*front, plain, norm, nn.ReLU(), last), tmp_path / "one", folded=False)
+    scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
+    dense = nn.Linear(432, 6)
+    dense.weight.data = plain.weight.detach() * scale[:, None]
+    old = torch.zeros(6) if plain.bias is None else plain.bias.detach()
+    dense.bias.data = (old - norm.running_mean) * scale + norm.bias.detach()
+    other = exported(nn.Sequential(*front, dense, nn.ReLU(), last), tmp_path / "other")
+    assert {written, "BatchNormalization"} <= set(operators(one))
+    assert "BatchNormalization" not in operators(other)
+    for rule in ("epsilon", "composite", "gamma"):
         mine, theirs = (relevance(each, rule=rule, epsilon=1e-3).values for each in (one, other))
         assert np.abs(theirs).max() > 1e-3
         assert np.abs(mine - theirs).max() < 1e-4 * np.abs(theirs).max(), rule
