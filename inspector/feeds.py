@@ -79,7 +79,8 @@ def _checked(path: Path, value: Value, array: NDArray[np.generic]) -> NDArray[np
             f"{path}: the input {quoted(value.name)} takes {wanted}; given {array.dtype}",
             f"Convert it: array.astype({str(wanted)!r})",
         )
-    return np.ascontiguousarray(array, wanted)
+    # Not ascontiguousarray, which gives a number without axes one.
+    return np.asarray(array, wanted, order="C")
 
 
 def _names(names: Sequence[str]) -> str:

@@ -48,6 +48,7 @@ def assembled(
         "gradients": list(results.values()),
         "outputs": list(wanted.outputs),
         "seed": seed.name,
+        "seed_sizes": forward.known.kinds[seed.name].sizes,
         "batch": forward.batch,
     }
     helper.set_model_props(
@@ -63,7 +64,7 @@ def _output(forward: Forward, name: str) -> ValueInfoProto:
     kind = forward.known.kinds.get(name)
     if kind is None:
         return helper.make_empty_tensor_value_info(name)
-    shape: list[str | int | None] = [forward.batch_name if size is None else size for size in kind.shape]
+    shape = kind.declared(forward.batch_name)
     if name in forward.known.disputed:
         shape = [None] * len(shape)
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(kind.dtype), shape)

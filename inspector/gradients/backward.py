@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from inspector.errors import GradientError
 from inspector.gradients.assembly import assembled
-from inspector.gradients.forward import Forward, prepared
+from inspector.gradients.forward import BatchMattersError, Forward, prepared
+from inspector.gradients.free_batch import loses_batch
 from inspector.gradients.input_shapes import InputShape
 from inspector.gradients.opening import Opened, opened
 from inspector.gradients.registry import Rules
@@ -80,9 +81,9 @@ def backward(
     ask = Question(of, wrt, tuple(outputs))
     ways = prepared(source.proto, source.where, input_shape)
     forward = next(ways)
-    if forward.may_keep_batch:
+    if forward.declared_batch is not None:
         # What cannot be done for any batch may still be for the one that the model declares.
-        with contextlib.suppress(GradientError, shape_inference.InferenceError):
+        with contextlib.suppress(BatchMattersError, GradientError, shape_inference.InferenceError):
             return _differentiated(forward, source, ask, rules)
         forward = next(ways)
     return _differentiated(forward, source, ask, rules)
@@ -91,6 +92,9 @@ def backward(
 def _differentiated(forward: Forward, source: Opened, ask: Question, rules: Rules) -> ModelProto:
     """One attempt, with the batch free or as it is declared."""
     wanted = resolved(forward, source, ask)
+    declared = forward.declared_batch
+    if declared is not None and loses_batch(forward.known, wanted.target.value, declared):
+        raise BatchMattersError
     tape = Tape(
         forward.where, forward.known, forward.names, forward.weights, forward.steady(), forward.batched()
     )

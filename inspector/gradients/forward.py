@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 OLDEST_OPSET = 16
 
 
+class BatchMattersError(Exception):
+    """What a network does depends on the batch size that the model declares."""
+
+
 @dataclass
 class Forward:
     """A forward graph.
@@ -35,7 +39,7 @@ class Forward:
         weights: Its initializers, by name.
         known: What is known of its values.
         batch: The size of the batch axis; None when it is free.
-        may_keep_batch: Whether the model declares a batch, and this is not it.
+        declared_batch: The size that the model declares for a batch that is free here; None without one.
         names: Every name that it uses.
         producers: The node that makes each value.
     """
@@ -47,7 +51,7 @@ class Forward:
     weights: dict[str, TensorProto]
     known: Known
     batch: int | None = None
-    may_keep_batch: bool = False
+    declared_batch: int | None = None
     names: set[str] = field(default_factory=set)
     producers: dict[str, NodeProto] = field(default_factory=dict)
 
@@ -104,7 +108,7 @@ def prepared(model: ModelProto, where: str, input_shape: InputShape | None) -> I
     first: Exception | None = None
     try:
         yield _learned(model, where, shapes, batch, free=True)
-    except (shape_inference.InferenceError, ModelError, _BatchMattersError) as error:
+    except (shape_inference.InferenceError, ModelError, BatchMattersError) as error:
         first = error
     if first is None and batch is None:
         return
@@ -120,10 +124,6 @@ def prepared(model: ModelProto, where: str, input_shape: InputShape | None) -> I
         raise ModelError(f"{where}: {' '.join(str(error).split())[:300]}", AGAIN) from error
 
 
-class _BatchMattersError(Exception):
-    """What a node does depends on the batch size that the model declares."""
-
-
 def _learned(
     model: ModelProto, where: str, shapes: Mapping[str, Shape], batch: int | None, *, free: bool
 ) -> Forward:
@@ -132,13 +132,13 @@ def _learned(
         shape = shapes[info.name]
         learn_input(forward.known, info, shape, free and bool(shape) and shape[0] == batch)
     forward.batch = None if free else batch
-    forward.may_keep_batch = free and batch is not None
+    forward.declared_batch = batch if free else None
     for node in forward.nodes:
         if free and not node.domain:
             if node.op_type == "Reshape":
                 free_batch(forward, node, batch)
             elif batch is not None and spells_batch(forward.known, node):
-                raise _BatchMattersError
+                raise BatchMattersError
         forward.known.learn(node)
         if node.op_type == "Reshape" and not node.domain and not keeps_count(forward.known, node):
             raise ModelError(

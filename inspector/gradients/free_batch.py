@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspector.gradients.kinds import BATCHES, Kind, Known
+from inspector.gradients.picked_samples import picks_samples
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -62,7 +63,9 @@ def keeps_count(known: Known, node: NodeProto) -> bool:
 
 
 def spells_batch(known: Known, node: NodeProto) -> bool:
-    """Whether a node writes out, or drops, the axis of one sample that a free batch would have more of."""
+    """Whether a node writes out, drops or picks from the axis that a free batch would have more of."""
+    if picks_samples(known, node):
+        return True
     kind = known.kinds.get(node.input[0]) if node.input else None
     if kind is None or not kind.shape or kind.shape[0] is not None:
         return False
@@ -71,3 +74,9 @@ def spells_batch(known: Known, node: NodeProto) -> bool:
     if node.op_type == "Resize" and len(node.input) > 3 and node.input[3]:
         return not any(attribute.name == "axes" and 0 not in attribute.ints for attribute in node.attribute)
     return False
+
+
+def loses_batch(known: Known, value: str, declared: int) -> bool:
+    """Whether a value begins with as many as the declared batch has, however many samples there are."""
+    kind = known.kinds.get(value)
+    return kind is not None and None not in kind.shape and kind.shape[:1] == (declared,)

@@ -56,6 +56,11 @@ class Kind:
         """Its shape; None for an axis whose size goes with the batch."""
         return tuple(each[0] if len(set(each)) == 1 else None for each in zip(*self.sizes, strict=True))
 
+    def declared(self, batch: str) -> list[int | str | None]:
+        """Its shape as a graph declares it; None for an axis that goes with the batch and is not it."""
+        axes = zip(*self.sizes, strict=True)
+        return [each[0] if len(set(each)) == 1 else batch if each == BATCHES else None for each in axes]
+
     @property
     def carries(self) -> bool:
         """Whether a gradient may pass: floats, and integers that stand for floats in quantised networks."""

@@ -78,7 +78,7 @@ def seed_of(forward: Forward, tape: Tape, target: Target) -> tuple[ValueInfoProt
     from onnx import helper
 
     value = tape.value(target.value)
-    shape = list(value.known_shape)
+    known_shape = value.known_shape
     kind = tape.known.kinds[target.value]
     if not kind.is_float:
         raise GradientError(
@@ -88,18 +88,16 @@ def seed_of(forward: Forward, tape: Tape, target: Target) -> tuple[ValueInfoProt
         )
     sizes = kind.sizes
     if target.channel is not None:
-        del shape[target.axis]
         sizes = tuple((*each[: target.axis], *each[target.axis + 1 :]) for each in sizes)
     name = tape.unique(SEED)
-    batch = forward.batch_name
-    dimensions = [batch if size is None else size for size in shape]
+    tape.known.kinds[name] = type(kind)(kind.dtype, sizes)
+    dimensions = tape.known.kinds[name].declared(forward.batch_name)
     element = helper.np_dtype_to_tensor_dtype(kind.dtype)
     info = helper.make_tensor_value_info(name, element, dimensions)
-    tape.known.kinds[name] = type(kind)(kind.dtype, sizes)
     seed = tape.value(name)
     if target.channel is None:
         return info, seed
-    count = value.known_shape[target.axis] or 0
+    count = known_shape[target.axis] or 0
     picks = np.zeros((count, *[1] * (value.rank - target.axis - 1)), kind.dtype)
     picks[target.channel] = 1
     return info, seed.op("Unsqueeze", axes=(target.axis,)) * tape.constant(picks)

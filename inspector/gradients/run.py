@@ -14,6 +14,7 @@ from inspector.errors import GradientError, RunError
 from inspector.gradients.assembly import RECORD
 from inspector.gradients.backward import AnyModel, backward
 from inspector.gradients.input_shapes import InputShape
+from inspector.gradients.kinds import BATCHES
 from inspector.gradients.registry import Rules
 from inspector.gradients.rules import RULES
 from inspector.layout import show
@@ -86,6 +87,7 @@ class Gradient:
         self.wrt: str = record["wrt"][0]
         self.batch: int | None = record["batch"]
         self._seed: str = record["seed"]
+        self._seed_sizes: list[tuple[int, int]] = list(zip(*record["seed_sizes"], strict=True))
         self._values = {of: self.target, **dict(zip(outputs, record["outputs"], strict=True))}
         self._gradient: str = record["gradients"][0]
         self.graph = open_bytes(proto.SerializeToString(), f"the gradient of {record['model']}")
@@ -111,8 +113,10 @@ class Gradient:
                 f"{self.graph.path} is fixed to a batch of {self.batch}; given {batch}",
                 "Export the model with a dynamic batch axis, or run its samples in such batches.",
             )
-        shape = next(value.shape for value in self._session.inputs if value.name == self._seed) or ()
-        return tuple(size if isinstance(size, int) else batch for size in shape)
+        few, many = BATCHES
+        return tuple(
+            first + (second - first) * (batch - few) // (many - few) for first, second in self._seed_sizes
+        )
 
     def run(
         self, feeds: Mapping[str, NDArray[np.generic]], seed: NDArray[np.generic]
@@ -139,13 +143,26 @@ class Gradient:
 
     def _check_seed(self, feeds: Mapping[str, NDArray[np.generic]], seed: NDArray[np.generic]) -> None:
         """A seed for another batch would be broadcast, or noticed by some node in the middle of the graph."""
-        axes = {value.name: value.shape[0] for value in self._session.inputs if value.shape}
+        axes = {
+            value.name: value.shape[0]
+            for value in self._session.inputs
+            if value.shape and value.name != self._seed and not isinstance(value.shape[0], int)
+        }
+        free = next((name for name in axes.values() if name), None)
         given = np.shape(seed)
         for name, array in feeds.items():
             batch = np.shape(array)[:1]
-            if batch and batch != given[:1] and axes.get(name) == axes.get(self._seed) == "N":
+            if free and batch and axes.get(name) == free and not self._fits(given, batch[0]):
                 raise RunError(
                     f"{self.graph.path}: the seed has the shape {show(given)} for a batch of {batch[0]}; "
                     f"expected {show(self.seed_shape(batch[0]))}",
                     f"gradient.seed_shape({batch[0]}) tells it.",
                 )
+
+    def _fits(self, given: tuple[int, ...], batch: int) -> bool:
+        """Whether a seed has the shape that a batch asks for, in as far as that is the batch or fixed."""
+        return len(given) == len(self._seed_sizes) and all(
+            size == (batch if sizes == BATCHES else sizes[0])
+            for size, sizes in zip(given, self._seed_sizes, strict=True)
+            if sizes == BATCHES or len(set(sizes)) == 1
+        )

@@ -69,3 +69,28 @@ def test_a_channel_of_a_value_with_its_channels_last_is_one_of_the_last_axis(rel
     kernel = WEIGHTS[1, :, 0, 0]
     passed = seed * (np.einsum("nchw,c->nhw", x, kernel) > 0) if relu else seed
     np.testing.assert_allclose(found, passed[:, None] * kernel[:, None, None], rtol=0, atol=1e-5)
+
+
+def test_the_seed_of_a_number_is_a_number() -> None:
+    model = network(helper.make_node("ReduceSum", ["x"], ["y"], keepdims=0), shape=("N", 3))
+    gradient = Gradient(model, of="y")
+    assert gradient.seed_shape(2) == ()
+    found = gradient.run({"x": np.ones((2, 3), np.float32)}, np.array(2, np.float32))["gradient"]
+    assert np.array_equal(found, np.full((2, 3), 2, np.float32))
+
+
+def test_a_value_with_several_rows_for_each_sample_takes_a_seed_with_as_many() -> None:
+    model = network(
+        helper.make_node("Mul", ["x", "x"], ["squares"]),
+        helper.make_node("Reshape", ["squares", "rows"], ["y"]),
+        shape=("N", 4, 3),
+        rows=np.array([-1, 3]),
+    )
+    random = np.random.default_rng(3)
+    x = random.standard_normal((5, 4, 3)).astype(np.float32)
+    seed = random.standard_normal((20, 3)).astype(np.float32)
+    gradient = Gradient(model, of="y")
+    assert gradient.seed_shape(5) == (20, 3)
+    np.testing.assert_allclose(
+        gradient.run({"x": x}, seed)["gradient"], 2 * x * seed.reshape(5, 4, 3), rtol=1e-6
+    )

@@ -11,6 +11,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from inspector.errors import GradientError, ModelError, RunError, UnknownLayerError
 from inspector.gradients import Gradient, backward
+from inspector.layout import show
 
 FREE = (
     "What needs no gradient still works: occlusion, RISE, Score-CAM, Eigen-CAM, ablation-CAM, KernelSHAP "
@@ -173,16 +174,19 @@ def test_an_unknown_operator_is_named_though_it_leaves_the_shape_behind_it_unkno
     )
 
 
-def test_a_seed_for_another_batch_is_refused_by_the_shape_that_it_should_have() -> None:
-    gradient = Gradient(network(helper.make_node("Relu", ["x"], ["y"])), of="y")
-    for count in (1, 2):
-        with pytest.raises(RunError) as caught:
-            gradient.run({"x": np.ones((3, 4), np.float32)}, np.ones((count, 4), np.float32))
-        assert caught.value.message == (
-            f"the gradient of the model in memory: the seed has the shape ({count}, 4) for a batch of 3; "
-            "expected (3, 4)"
-        )
-        assert caught.value.hint == "gradient.seed_shape(3) tells it."
+@pytest.mark.parametrize("axis", ["N", "batch"])
+@pytest.mark.parametrize("samples, given", [(3, (1, 4)), (3, (2, 4)), (1, (5, 4)), (3, (3, 5)), (3, (4,))])
+def test_a_seed_of_another_shape_is_refused_by_the_shape_that_it_should_have(
+    axis: str, samples: int, given: tuple[int, ...]
+) -> None:
+    gradient = Gradient(network(helper.make_node("Relu", ["x"], ["y"]), shape=(axis, 4)), of="y")
+    with pytest.raises(RunError) as caught:
+        gradient.run({"x": np.ones((samples, 4), np.float32)}, np.ones(given, np.float32))
+    assert caught.value.message == (
+        f"the gradient of the model in memory: the seed has the shape {show(given)} for a batch of "
+        f"{samples}; expected ({samples}, 4)"
+    )
+    assert caught.value.hint == f"gradient.seed_shape({samples}) tells it."
 
 
 def test_the_logits_before_a_quantized_softmax_are_found() -> None:
