@@ -13,7 +13,7 @@ from converters.opset import upgraded
 from inspector.errors import ModelError
 from inspector.gradients.free_batch import free_batch, keeps_count, spells_batch
 from inspector.gradients.input_shapes import BATCH, InputShape, declared_shapes, learn_input
-from inspector.gradients.kinds import BATCHES, UNPREDICTABLE, Kind, Known, Shape, reads
+from inspector.gradients.kinds import BATCHES, UNPREDICTABLE, Kind, Known, Shape, names_in, reads
 from inspector.onnxfile.source import AGAIN
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _unlearned(model: ModelProto, where: str) -> Forward:
         known,
     )
     forward.names = {*weights, *(info.name for info in graph.input)}
-    forward.names.update(name for node in nodes for name in (*node.input, *node.output, node.name))
+    forward.names.update(name for node in nodes for name in names_in(node))
     forward.producers = {name: node for node in nodes for name in node.output if name}
     return forward
 

@@ -151,7 +151,9 @@ class Known:
             if all(self._is_fixed(name) for name in given):
                 found.append(found[0])
                 break
-        kinds = {name: kind for name in node.output if (kind := _kind([each.get(name) for each in found]))}
+        kinds = {
+            name: kind for name in node.output if name and (kind := _kind([each.get(name) for each in found]))
+        }
         return self._windows_begun(node, kinds) if node.op_type in _POOLINGS else kinds
 
     def _windows_begun(self, node: NodeProto, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
@@ -220,6 +222,16 @@ def _captured(node: NodeProto) -> Iterator[str]:
             for inner in graph.node:
                 yield from (name for name in (*inner.input, *_captured(inner)) if name not in made)
             yield from (each.name for each in graph.output if each.name not in made)
+
+
+def names_in(node: NodeProto) -> Iterator[str]:
+    """Every name that a node uses, those of its inner graphs among them."""
+    yield from (node.name, *node.input, *node.output)
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
+            yield from (each.name for each in (*graph.input, *graph.initializer))
+            for inner in graph.node:
+                yield from names_in(inner)
 
 
 @cache

@@ -55,7 +55,7 @@ class Node:
     @property
     def output(self) -> Value:
         """Its first output."""
-        return self.outputs[0]
+        return self.forward_output(0)
 
     @property
     def opset(self) -> int:
@@ -157,7 +157,7 @@ class Node:
         while len(self._proto.output) <= at:
             self._proto.output.append("")
         if not self._proto.output[at]:
-            stem = self._proto.output[0] or self.name or self.op_type
+            stem = next(filter(None, self._proto.output), "") or self.name or self.op_type
             self._proto.output[at] = self._tape.unique(f"{stem}/output_{at}")
             self._tape.known.learn(self._proto)
             self.outputs = tuple(map(self._tape.value, self._proto.output))
@@ -166,7 +166,7 @@ class Node:
     def grad(self, at: int) -> Value:
         """Return the gradient of an output, zeros where none flows."""
         found = self.grads[at] if at < len(self.grads) else None
-        return self.outputs[at].zeros() if found is None else found
+        return self.forward_output(at).zeros() if found is None else found
 
     def refuse(self, reason: str) -> GradientError:
         """The error that says why this node has no gradient.

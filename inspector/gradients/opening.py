@@ -75,7 +75,7 @@ def _outputs(model: ModelProto) -> tuple[str, ...]:
 
 
 def _declared_layers(model: ModelProto) -> dict[str, str]:
-    """The last output of the nodes of each layer, by what the nodes say, or by their own names."""
+    """The first output of the last node of each layer, by what the nodes say, or by their own names."""
     from inspector.gradients.node import layer_of
 
-    return {layer_of(node): node.output[0] for node in model.graph.node if node.output}
+    return {layer_of(node): next(filter(None, node.output)) for node in model.graph.node if any(node.output)}

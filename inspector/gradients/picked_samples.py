@@ -37,8 +37,8 @@ def _cuts(known: Known, node: NodeProto) -> bool:
         return False
     if any(name not in known.numbers for name in names):
         return True
-    given = [known.numbers[name][0].tolist() if name else None for name in node.input[1:]]
-    starts, ends, axes, steps = *given, *[None] * (4 - len(given))
+    given = [*node.input[1:], "", ""][:4]
+    starts, ends, axes, steps = (known.numbers[name][0].tolist() if name else None for name in given)
     count, rank = len(starts or ()), len(known.kinds[node.input[0]].shape)
     cuts = zip(starts or (), ends or (), axes or range(count), steps or [1] * count, strict=True)
     return any(

@@ -226,21 +226,25 @@ def body(
         steps: What is computed, as "name = Operator input input"; Concat joins along the last axis. Other
             names are values of the graph around.
         outputs: Names of the states after the step, then of the parts of the sequences made.
+
+    Returns:
+        The step, with names that no value of the graph around has.
     """
     from onnx import helper
 
     element = helper.np_dtype_to_tensor_dtype(like.dtype)
+    computed = [step.split(" = ") for step in steps]
+    own = {name: like.tape.unique(name) for name in (*states, *sequences, *(name for name, _ in computed))}
     made = []
-    for step in steps:
-        name, computation = step.split(" = ")
+    for name, computation in computed:
         op_type, *inputs = computation.split()
-        node = helper.make_node(op_type, inputs, [name])
+        node = helper.make_node(op_type, [own.get(each, each) for each in inputs], [own[name]])
         if op_type == "Concat":
             node.attribute.append(helper.make_attribute("axis", -1))
         made.append(node)
     return helper.make_graph(
         made,
         "step",
-        [helper.make_tensor_value_info(name, element, None) for name in (*states, *sequences)],
-        [helper.make_tensor_value_info(name, element, None) for name in outputs],
+        [helper.make_tensor_value_info(own[name], element, None) for name in (*states, *sequences)],
+        [helper.make_tensor_value_info(own[name], element, None) for name in outputs],
     )

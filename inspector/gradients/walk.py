@@ -76,7 +76,8 @@ class Walk:
         """Apply the rule of one node, and hand what it gives to the node's inputs."""
         version = self._version(node)
         rule = self._rule(node, version)
-        self.tape.scope = node.name or next(name for name in node.output if name)
+        # Bodies of scans are written as text, in which a space ends a name.
+        self.tape.scope = "_".join((node.name or next(name for name in node.output if name)).split())
         self.tape.layer = layer_of(node)
         seen = Node(node, self.tape, version, grads, flows)
         made = rule(seen, seen.grad(0))
