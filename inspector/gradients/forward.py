@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from inspector.errors import ModelError
 from inspector.gradients.free_batch import free_batch, keeps_count, spells_batch
 from inspector.gradients.input_shapes import BATCH, InputShape, declared_shapes, learn_input
 from inspector.gradients.kinds import BATCHES, UNPREDICTABLE, Kind, Known, Shape, names_in, reads
+from inspector.gradients.order import in_order
 from inspector.onnxfile.source import AGAIN
 
 if TYPE_CHECKING:
@@ -98,10 +99,11 @@ def prepared(model: ModelProto, where: str, input_shape: InputShape | None) -> I
     Raises:
         GradientError: An axis is free and no size given, or a given shape does not fit.
         UnsupportedError: The graph cannot be written at a supported operator set.
-        ModelError: A node cannot be applied to what it is given.
+        ModelError: A node cannot be applied to what it is given, or waits for its own result.
     """
     from onnx import shape_inference
 
+    in_order(model.graph.node, where)
     model = _inlined(upgraded(model, OLDEST_OPSET))
     shapes = declared_shapes(model.graph, where, input_shape)
     batch = next((shape[0] for shape in shapes.values() if shape), None)
@@ -180,7 +182,7 @@ def _unlearned(model: ModelProto, where: str) -> Forward:
     forward = Forward(
         where,
         bare,
-        _ordered(nodes),
+        in_order(nodes, where),
         [info for info in graph.input if info.name not in weights],
         weights,
         known,
@@ -189,34 +191,6 @@ def _unlearned(model: ModelProto, where: str) -> Forward:
     forward.names.update(name for node in nodes for name in names_in(node))
     forward.producers = {name: node for node in nodes for name in node.output if name}
     return forward
-
-
-def _ordered(nodes: Sequence[NodeProto]) -> list[NodeProto]:
-    """Nodes in an order in which each comes after those whose values it reads."""
-    makers = {name: at for at, node in enumerate(nodes) for name in node.output if name}
-    done: set[int] = set()
-    ordered: list[NodeProto] = []
-    for start in range(len(nodes)):
-        stack = [start]
-        while stack:
-            at = stack[-1]
-            needed = (
-                []
-                if at in done
-                else [
-                    makers[name]
-                    for name in reads(nodes[at])
-                    if name in makers and makers[name] not in done and makers[name] != at
-                ]
-            )
-            if needed:
-                stack.extend(needed)
-                continue
-            stack.pop()
-            if at not in done:
-                done.add(at)
-                ordered.append(nodes[at])
-    return ordered
 
 
 def _inlined(model: ModelProto) -> ModelProto:

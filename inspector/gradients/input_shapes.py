@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import index
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -33,6 +34,7 @@ def declared_shapes(graph: GraphProto, where: str, input_shape: InputShape | Non
                 f"expected {', '.join(repr(i.name) for i in inputs)}",
                 f"inspector layers {where}",
             )
+    whole = {name: _whole(where, name, shape) for name, shape in given.items()}
     batch = next(
         (
             info.type.tensor_type.shape.dim[0].dim_param
@@ -41,7 +43,23 @@ def declared_shapes(graph: GraphProto, where: str, input_shape: InputShape | Non
         ),
         "",
     )
-    return {info.name: _pinned(info, where, given.get(info.name), batch) for info in inputs}
+    return {info.name: _pinned(info, where, whole.get(info.name), batch) for info in inputs}
+
+
+def _whole(where: str, name: str, shape: Sequence[int | None]) -> tuple[int | None, ...]:
+    """A shape that a user gave, of whole numbers behind the first axis, whose size is not looked at."""
+    try:
+        first, others = tuple(shape[:1]), shape[1:]
+        sizes = [None if size is None else index(size) for size in others]
+        if isinstance(shape, (str, bytes)) or any(size is not None and size < 1 for size in sizes):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise GradientError(
+            f"{where}: the input {name!r} is given the shape {shape!r}; expected a size of at least 1 for "
+            "every axis",
+            f"Give them: backward(model, ..., input_shape={{{name!r}: (1, ...)}})",
+        ) from None
+    return (*first, *sizes)
 
 
 def _pinned(info: ValueInfoProto, where: str, given: Sequence[int | None] | None, batch: str) -> Shape:

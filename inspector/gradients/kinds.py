@@ -131,7 +131,7 @@ class Known:
                 self.kinds[name] = Kind(found[0][name].dtype, tuple(each[name].shape for each in found))
 
     def _inferred(self, node: NodeProto, schema: OpSchema, given: Sequence[str]) -> dict[str, Kind]:
-        from onnx import helper, numpy_helper, shape_inference
+        from onnx import checker, helper, numpy_helper, shape_inference
 
         found: list[Mapping[str, TypeProto]] = []
         imports = [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
@@ -147,7 +147,14 @@ class Known:
                 for name in given
                 if name in self.numbers
             }
-            found.append(shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=imports))
+            try:
+                made = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=imports)
+            except checker.ValidationError as error:
+                # Nothing is inferred of deprecated operators, which onnxruntime may still run.
+                if schema.deprecated:
+                    return {}
+                raise shape_inference.InferenceError(f"{label(node)}: {error}") from error
+            found.append(made)
             if all(self._is_fixed(name) for name in given):
                 found.append(found[0])
                 break
@@ -204,8 +211,19 @@ class Known:
                 for at in range(len(BATCHES))
             ]
             self.numbers.update(
-                {name: tuple(each[at] for each in results) for at, name in enumerate(node.output)}
+                {
+                    name: tuple(each[at] for each in results)
+                    for at, name in enumerate(node.output)
+                    if all(results)
+                }
             )
+
+
+def label(node: NodeProto) -> str:
+    """A node as a message names it."""
+    made = next(filter(None, node.output), "")
+    shown = f" {node.name!r}" if node.name else f" that makes {made!r}" if made else ""
+    return f"the {node.op_type} node{shown}"
 
 
 def reads(node: NodeProto) -> tuple[str, ...]:
@@ -247,14 +265,18 @@ def schema_of(op_type: str, opset: int, domain: str) -> OpSchema:
 
 
 def _run(node: NodeProto, opset: int, values: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    """Run one node in numpy."""
+    """Run one node in numpy; what that cannot compute, though onnxruntime may, gives nothing."""
     from onnx import numpy_helper
     from onnx.reference import ReferenceEvaluator
 
     if node.op_type == "ConstantOfShape":
         fill = np.float32(0) if not node.attribute else numpy_helper.to_array(node.attribute[0].t).ravel()[0]
         return [np.full(values[node.input[0]], fill)]
-    return [np.asarray(each) for each in ReferenceEvaluator(node, opsets={"": opset}).run(None, dict(values))]
+    evaluator = ReferenceEvaluator(node, opsets={"": opset})
+    try:
+        return [np.asarray(each) for each in evaluator.run(None, dict(values))]
+    except (ArithmeticError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError):
+        return []
 
 
 def _kind(types: Sequence[TypeProto | None]) -> Kind | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspector.errors import ModelError
+from inspector.errors import ModelError, TensorError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -41,18 +41,32 @@ def opened(model: Model | str | os.PathLike[str] | ModelProto) -> Opened:
     Raises:
         FileError: The file is missing or unreadable.
         ModelError: Its structure is broken.
-        TensorError: External data is missing or not allowed.
+        TensorError: External data is missing, not allowed, or was not loaded.
     """
     import onnx
 
     from inspector.model import Model, load
 
     if isinstance(model, onnx.ModelProto):
+        _check_loaded(model)
         return Opened(_IN_MEMORY, model, _outputs(model), _declared_layers(model))
     opened_model = model if isinstance(model, Model) else load(model)
     proto = _loaded(opened_model)
     layers = {layer.name: layer.output for layer in opened_model.layers}
     return Opened(str(opened_model.path), proto, _outputs(proto), layers)
+
+
+def _check_loaded(model: ModelProto) -> None:
+    from onnx import TensorProto
+
+    for tensor in model.graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            file = next((each.value for each in tensor.external_data if each.key == "location"), "")
+            raise TensorError(
+                f"{_IN_MEMORY}: the initializer {tensor.name!r} has its data in {file!r}, which was not "
+                "loaded",
+                "Load the model with its weights, onnx.load(PATH), or give its path.",
+            )
 
 
 def _loaded(model: Model) -> ModelProto:

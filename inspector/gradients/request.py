@@ -45,7 +45,7 @@ def resolved(forward: Forward, source: Opened, ask: Question) -> Request:
 
     Raises:
         UnknownLayerError: There is no such value or layer.
-        GradientError: There is no such channel, or no input of floats.
+        GradientError: There is no such channel, no input of floats, or nothing in `wrt`.
     """
     layers = source.layers
     target = target_of(forward, layers, source.outputs, ask.of)
@@ -53,6 +53,11 @@ def resolved(forward: Forward, source: Opened, ask: Question) -> Request:
         names: Sequence[str] = [_first_float(forward)]
     else:
         names = [ask.wrt] if isinstance(ask.wrt, str) else ask.wrt
+    if not names:
+        raise GradientError(
+            f"{forward.where}: wrt names nothing; expected a value or layer to differentiate with respect to",
+            "Leave wrt out for the first input of floats, or name one: wrt='VALUE'",
+        )
     sources = [value_of(forward, layers, name) for name in names]
     extra = [value_of(forward, layers, name) for name in ask.outputs]
     return Request(target, tuple(dict.fromkeys(sources)), tuple(extra))

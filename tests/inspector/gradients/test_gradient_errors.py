@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from inspector.errors import GradientError, ModelError, RunError, UnknownLayerError
+from inspector.errors import GradientError, ModelError, RunError, TensorError, UnknownLayerError
 from inspector.gradients import Gradient, backward
 from inspector.layout import show
 
@@ -120,6 +120,34 @@ def test_a_given_shape_must_fit_and_its_input_exist() -> None:
     )
 
 
+@pytest.mark.parametrize("shape", [5, "ab", (1, 2.5), (1, "a"), (1, -3), (1, 0)])
+def test_sizes_are_whole_numbers(shape: object) -> None:
+    model = network(helper.make_node("Relu", ["x"], ["y"]), shape=("N", "L"))
+    for asked in (shape, {"x": shape}):
+        error = refused(model, of="y", input_shape=asked)
+        assert error.message == (
+            f"the model in memory: the input 'x' is given the shape {shape!r}; expected a size of at least 1 "
+            "for every axis"
+        )
+        assert error.hint == "Give them: backward(model, ..., input_shape={'x': (1, ...)})"
+
+
+def test_sizes_may_come_from_numpy() -> None:
+    model = network(helper.make_node("Relu", ["x"], ["y"]), shape=("N", "L"))
+    shape = backward(model, of="y", input_shape=np.zeros((1, 7)).shape)
+    given = backward(model, of="y", input_shape=np.array([1, 7]))  # type: ignore[arg-type]
+    assert given.graph.input[0] == shape.graph.input[0]
+
+
+def test_there_is_something_to_differentiate_with_respect_to() -> None:
+    model = network(helper.make_node("Relu", ["x"], ["y"]))
+    error = refused(model, of="y", wrt=[])
+    assert error.message == (
+        "the model in memory: wrt names nothing; expected a value or layer to differentiate with respect to"
+    )
+    assert error.hint == "Leave wrt out for the first input of floats, or name one: wrt='VALUE'"
+
+
 def test_unknown_names_channels_and_logits_are_refused() -> None:
     model = network(helper.make_node("Relu", ["x"], ["y"]))
     with pytest.raises(UnknownLayerError) as caught:
@@ -163,6 +191,74 @@ def test_a_reshape_to_another_number_of_elements_is_an_error_of_the_model() -> N
     assert caught.value.message == (
         "the model in memory: the Reshape that makes 'y' is to another number of elements than it is given"
     )
+
+
+def test_an_attribute_that_an_operator_cannot_do_without_is_named() -> None:
+    for batch in ("N", 1):
+        with pytest.raises(ModelError) as caught:
+            backward(network(helper.make_node("MaxPool", ["x"], ["y"]), shape=(batch, 1, 4, 4)), of="y")
+        assert caught.value.message == (
+            "the model in memory: the MaxPool node that makes 'y': Required attribute 'kernel_shape' is "
+            "missing."
+        )
+
+
+@pytest.mark.parametrize("opset", [13, 18])
+@pytest.mark.parametrize("reads", ["b", "a"])
+def test_nodes_that_wait_for_each_other_are_refused(opset: int, reads: str) -> None:
+    model = network(
+        helper.make_node("Add", ["x", reads], ["a"]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Relu", ["b"], ["y"]),
+    )
+    model.opset_import[0].version = opset
+    with pytest.raises(ModelError) as caught:
+        backward(model, of="y")
+    assert caught.value.message == (
+        "the model in memory: has a cycle: the Add node that makes 'a' waits for its own result"
+    )
+    assert caught.value.hint == "Export the model again, or report it to whoever made it."
+
+
+def test_weights_that_were_not_loaded_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    model = network(helper.make_node("Mul", ["x", "ones"], ["y"]))
+    onnx.save(model, path, save_as_external_data=True, location="ones.bin", size_threshold=0)
+    with pytest.raises(TensorError) as caught:
+        backward(onnx.load(path, load_external_data=False), of="y")
+    assert caught.value.message == (
+        "the model in memory: the initializer 'ones' has its data in 'ones.bin', which was not loaded"
+    )
+    assert caught.value.hint == "Load the model with its weights, onnx.load(PATH), or give its path."
+    assert len(backward(path, of="y").graph.output) == 2
+
+
+def test_an_operator_that_was_withdrawn_has_a_shape_all_the_same() -> None:
+    """GroupNormalization with a scale for each group was replaced, and onnx tells nothing of it any more."""
+    model = network(
+        helper.make_node("GroupNormalization", ["x", "pair", "pair"], ["g"], num_groups=2),
+        helper.make_node("Mul", ["g", "g"], ["y"]),
+        shape=("N", 4, 3),
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.ones(2, np.float32), "pair"))
+    gradient = Gradient(model, of="y", wrt="g")
+    assert gradient.seed_shape(2) == (2, 4, 3)
+    x = np.random.default_rng(0).standard_normal((2, 4, 3)).astype(np.float32)
+    apart = x.reshape(2, 2, 6).astype(np.float64)
+    normal = (apart - apart.mean(2, keepdims=True)) / np.sqrt(apart.var(2, keepdims=True) + 1e-5) + 1
+    found = gradient.run({"x": x}, np.ones((2, 4, 3), np.float32))["gradient"]
+    np.testing.assert_allclose(found, 2 * normal.reshape(2, 4, 3), rtol=0, atol=1e-5)
+
+
+def test_a_constant_that_the_reference_refuses_to_compute_is_left_to_the_run() -> None:
+    """onnxruntime takes the axis of a running sum as a list of one."""
+    model = network(
+        helper.make_node("CumSum", ["ones", "axis"], ["counted"]),
+        helper.make_node("Mul", ["x", "counted"], ["y"]),
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "axis"))
+    found = Gradient(model, of="y").run({"x": np.ones((2, 4), np.float32)}, np.ones((2, 4), np.float32))
+    assert np.array_equal(found["gradient"], [[1, 2, 3, 4]] * 2)
 
 
 def test_an_unknown_operator_is_named_though_it_leaves_the_shape_behind_it_unknown() -> None:
