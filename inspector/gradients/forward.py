@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from converters.opset import upgraded
 from inspector.errors import ModelError
+from inspector.gradients.branches import taken_branch, written_out
 from inspector.gradients.free_batch import free_batch, keeps_count, spells_batch
 from inspector.gradients.input_shapes import BATCH, InputShape, declared_shapes, learn_input
-from inspector.gradients.kinds import BATCHES, UNPREDICTABLE, Kind, Known, Shape, names_in, reads
+from inspector.gradients.kinds import BATCHES, UNPREDICTABLE, Known, Shape, names_in, nodes_in, reads
 from inspector.gradients.order import in_order
+from inspector.gradients.weights import keep_weights
 from inspector.onnxfile.source import AGAIN
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
+    from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto
 
 # The first operator set in which numbers scattered to one place can be added up.
 OLDEST_OPSET = 16
+_LONG_NAME = "ai.onnx"
 
 
 class BatchMattersError(Exception):
@@ -104,7 +104,7 @@ def prepared(model: ModelProto, where: str, input_shape: InputShape | None) -> I
     from onnx import shape_inference
 
     in_order(model.graph.node, where)
-    model = _inlined(upgraded(model, OLDEST_OPSET))
+    model = _inlined(upgraded(_by_one_name(model), OLDEST_OPSET))
     shapes = declared_shapes(model.graph, where, input_shape)
     batch = next((shape[0] for shape in shapes.values() if shape), None)
     first: Exception | None = None
@@ -135,26 +135,37 @@ def _learned(
         learn_input(forward.known, info, shape, free and bool(shape) and shape[0] == batch)
     forward.batch = None if free else batch
     forward.declared_batch = batch if free else None
-    for node in forward.nodes:
-        if free and not node.domain:
-            if node.op_type == "Reshape":
-                free_batch(forward, node, batch)
-            elif batch is not None and spells_batch(forward.known, node):
-                raise BatchMattersError
-        forward.known.learn(node)
-        if node.op_type == "Reshape" and not node.domain and not keeps_count(forward.known, node):
-            raise ModelError(
-                f"{where}: the Reshape that makes {node.output[0]!r} is to another number of elements "
-                "than it is given",
-                AGAIN,
-            )
+    pending, forward.nodes = forward.nodes[::-1], []
+    while pending:
+        node = pending.pop()
+        branch = taken_branch(forward, node)
+        if branch is not None:
+            pending.extend(reversed(written_out(forward, node, branch)))
+            continue
+        _learn(forward, node, batch, free=free)
+        forward.nodes.append(node)
+        forward.producers.update({name: node for name in node.output if name})
     return forward
+
+
+def _learn(forward: Forward, node: NodeProto, batch: int | None, *, free: bool) -> None:
+    if free and not node.domain:
+        if node.op_type == "Reshape":
+            free_batch(forward, node, batch)
+        elif batch is not None and spells_batch(forward.known, node):
+            raise BatchMattersError
+    forward.known.learn(node)
+    if node.op_type == "Reshape" and not node.domain and not keeps_count(forward.known, node):
+        raise ModelError(
+            f"{forward.where}: the Reshape that makes {node.output[0]!r} is to another number of elements "
+            "than it is given",
+            AGAIN,
+        )
 
 
 def _unlearned(model: ModelProto, where: str) -> Forward:
     """The parts of a model; weights are shared with it, all else is a copy."""
     import onnx
-    from onnx import numpy_helper
 
     bare = onnx.ModelProto()
     for part, value in model.ListFields():
@@ -164,20 +175,9 @@ def _unlearned(model: ModelProto, where: str) -> Forward:
             else:
                 setattr(bare, part.name, value)
     graph = onnx.GraphProto(node=model.graph.node, input=model.graph.input)
-    weights = {tensor.name: tensor for tensor in model.graph.initializer}
     known = Known({each.domain: each.version for each in model.opset_import}, {}, {})
-    if "ai.onnx" in known.opsets:
-        known = Known({**known.opsets, "": known.opsets["ai.onnx"]}, {}, {})
-    from onnx import helper
-
-    for name, tensor in weights.items():
-        if tensor.data_type in (0, onnx.TensorProto.STRING):
-            continue
-        sizes = tuple(tensor.dims)
-        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
-        known.kinds[name] = Kind(dtype, (sizes,) * len(BATCHES))
-        if math.prod(sizes) <= 4096 and tensor.data_location != onnx.TensorProto.EXTERNAL:
-            known.numbers[name] = (numpy_helper.to_array(tensor),) * len(BATCHES)
+    weights: dict[str, TensorProto] = {}
+    keep_weights(weights, known, model.graph, {})
     nodes = list(graph.node)
     forward = Forward(
         where,
@@ -189,8 +189,30 @@ def _unlearned(model: ModelProto, where: str) -> Forward:
     )
     forward.names = {*weights, *(info.name for info in graph.input)}
     forward.names.update(name for node in nodes for name in names_in(node))
-    forward.producers = {name: node for node in nodes for name in node.output if name}
     return forward
+
+
+def _by_one_name(model: ModelProto) -> ModelProto:
+    """The model with ONNX's own domain called "" throughout; "ai.onnx" is another name of it."""
+    import onnx
+
+    if not any(each.domain == _LONG_NAME for each in _with_domains(model)):
+        return model
+    renamed = onnx.ModelProto()
+    renamed.CopyFrom(model)
+    for each in _with_domains(renamed):
+        if each.domain == _LONG_NAME:
+            each.domain = ""
+    return renamed
+
+
+def _with_domains(model: ModelProto) -> Iterator[NodeProto | OperatorSetIdProto]:
+    """Whatever names a domain: the operator sets, and every node."""
+    for part in (model, *model.functions):
+        yield from part.opset_import
+    for part in (model.graph, *model.functions):
+        for node in part.node:
+            yield from nodes_in(node)
 
 
 def _inlined(model: ModelProto) -> ModelProto:

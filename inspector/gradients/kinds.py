@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from onnx import NodeProto, TypeProto
+    from onnx import GraphProto, NodeProto, TypeProto
     from onnx.defs import OpSchema
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -26,7 +26,7 @@ _GRAPHS = (5, 10)
 # Dtypes of places, counts and truths.
 _COUNTS = ("bool", "int64", "uint32", "uint64")
 # Numbers that shapes are computed with are few; weights are not evaluated.
-_MOST_NUMBERS = 4_096
+MOST_NUMBERS = 4_096
 UNPREDICTABLE = frozenset(
     ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
 )
@@ -193,7 +193,7 @@ class Known:
         made = [self.kinds.get(name) for name in node.output if name]
         if len(made) != len(node.output) or None in made or node.op_type in UNPREDICTABLE or node.domain:
             return
-        if max((_size(kind) for kind in made if kind), default=_MOST_NUMBERS + 1) > _MOST_NUMBERS:
+        if max((_size(kind) for kind in made if kind), default=MOST_NUMBERS + 1) > MOST_NUMBERS:
             return
         if node.op_type == "Shape":
             span = {each.name: each.i for each in node.attribute}
@@ -233,23 +233,47 @@ def reads(node: NodeProto) -> tuple[str, ...]:
 
 def _captured(node: NodeProto) -> Iterator[str]:
     """The names that the graphs inside a node read and do not make."""
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
-            made = {each.name for each in (*graph.input, *graph.initializer)}
-            made.update(name for inner in graph.node for name in inner.output)
-            for inner in graph.node:
-                yield from (name for name in (*inner.input, *_captured(inner)) if name not in made)
-            yield from (each.name for each in graph.output if each.name not in made)
+    for graph in graphs_in(node):
+        made = {each.name for each in (*graph.input, *graph.initializer)}
+        made.update(each.values.name for each in graph.sparse_initializer)
+        made.update(name for inner in graph.node for name in inner.output)
+        for inner in graph.node:
+            yield from (name for name in (*inner.input, *_captured(inner)) if name not in made)
+        yield from (each.name for each in graph.output if each.name not in made)
 
 
 def names_in(node: NodeProto) -> Iterator[str]:
     """Every name that a node uses, those of its inner graphs among them."""
-    yield from (node.name, *node.input, *node.output)
+    for each in nodes_in(node):
+        yield from (each.name, *each.input, *each.output)
+        for graph in graphs_in(each):
+            yield from (part.name for part in (*graph.input, *graph.initializer))
+            yield from (part.values.name for part in graph.sparse_initializer)
+
+
+def nodes_in(node: NodeProto) -> Iterator[NodeProto]:
+    """A node, and those of the graphs inside it."""
+    yield node
+    for graph in graphs_in(node):
+        for inner in graph.node:
+            yield from nodes_in(inner)
+
+
+def graphs_in(node: NodeProto) -> Iterator[GraphProto]:
+    """The graphs that a node's attributes hold."""
     for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
-            yield from (each.name for each in (*graph.input, *graph.initializer))
-            for inner in graph.node:
-                yield from names_in(inner)
+        if attribute.type in _GRAPHS:
+            yield from (attribute.g,) if attribute.HasField("g") else attribute.graphs
+
+
+def unique(name: str, taken: set[str]) -> str:
+    """A name that nothing has yet; it is taken from now on."""
+    chosen, count = name, 1
+    while chosen in taken:
+        count += 1
+        chosen = f"{name}_{count}"
+    taken.add(chosen)
+    return chosen
 
 
 @cache

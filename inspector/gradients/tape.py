@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.gradients.dialect import written
-from inspector.gradients.kinds import Kind, Known, Sizes, schema_of
+from inspector.gradients.kinds import Kind, Known, Sizes, schema_of, unique
 from inspector.gradients.value import Operand, Value
 
 if TYPE_CHECKING:
@@ -85,12 +85,7 @@ class Tape:
 
     def unique(self, name: str) -> str:
         """A name that nothing has yet."""
-        chosen, count = name, 1
-        while chosen in self._taken:
-            count += 1
-            chosen = f"{name}_{count}"
-        self._taken.add(chosen)
-        return chosen
+        return unique(name, self._taken)
 
     def emit(
         self,

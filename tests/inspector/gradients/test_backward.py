@@ -220,3 +220,31 @@ def test_the_model_that_was_given_is_not_changed() -> None:
     before = model.SerializeToString(deterministic=True)
     backward(model, of="logits")
     assert model.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize("imported", ["", "ai.onnx"])
+@pytest.mark.parametrize("opset", [13, 18])
+def test_the_long_name_of_onnx_own_operators_is_understood(imported: str, opset: int) -> None:
+    model = network(opset=opset)
+    model.opset_import[0].domain = imported
+    for node in model.graph.node[::2]:
+        node.domain = "ai.onnx"
+    x, seed = pictures(2), seeds(2, 3)
+    close(run(backward(model, of="y"), x=x, seed=seed)["gradient/x"], truth(x, "y", "x", seed))
+
+
+@pytest.mark.parametrize("linear", [False, True])
+def test_sparse_weights_count_with_their_zeros(linear: bool) -> None:
+    whole = np.array([[0, 2, 0], [3, 0, 0], [0, 0, 0], [0, 0, 5]], np.float32)
+    values = numpy_helper.from_array(whole[whole != 0], "w")
+    places = np.flatnonzero(whole) if linear else np.argwhere(whole)
+    sparse = helper.make_sparse_tensor(values, numpy_helper.from_array(places, "places"), [4, 3])
+    value = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4])]
+    value.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 3]))
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "net", value[:1], value[1:])
+    graph.sparse_initializer.append(sparse)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    seed = seeds(2, 3)
+    found = run(backward(model, of="y"), x=np.ones((2, 4), np.float32), seed=seed)
+    np.testing.assert_allclose(found["gradient/x"], seed @ whole.T, rtol=1e-6)
+    np.testing.assert_allclose(found["y"], [[3, 2, 5]] * 2)
