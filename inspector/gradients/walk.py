@@ -12,6 +12,7 @@ from inspector.gradients.no_gradient import NO_GRADIENT
 from inspector.gradients.node import Node, layer_of, refusal
 from inspector.gradients.registry import Rule, Rules
 from inspector.gradients.request import ELSEWHERE, Request
+from inspector.gradients.rules import RULES
 from inspector.gradients.tape import Tape
 from inspector.gradients.value import Value
 
@@ -108,9 +109,22 @@ class Walk:
         for node in self.forward.nodes:
             if node.op_type in NO_GRADIENT and not self.rules.find(node.domain, node.op_type, 1 << 30):
                 continue
+            if self._rounds(node):
+                continue
             if any(name in flows for name in reads(node)):
                 flows.update(name for name in node.output if name and self._carries(name))
         return frozenset(flows)
+
+    def _rounds(self, node: NodeProto) -> bool:
+        """Whether a node casts floats to whole numbers, which stand for floats only where a scale says so."""
+        if node.op_type not in ("Cast", "CastLike") or node.domain:
+            return False
+        before, after = (self.forward.known.kinds.get(name) for name in (node.input[0], node.output[0]))
+        if before is None or after is None or not before.is_float or after.is_float:
+            return False
+        # A rule of one's own may let the gradient pass straight through.
+        version = self._version(node)
+        return self.rules.find("", node.op_type, version) == RULES.find("", node.op_type, version)
 
     def _carries(self, name: str) -> bool:
         kind = self.forward.known.kinds.get(name)

@@ -248,3 +248,52 @@ def test_sparse_weights_count_with_their_zeros(linear: bool) -> None:
     found = run(backward(model, of="y"), x=np.ones((2, 4), np.float32), seed=seed)
     np.testing.assert_allclose(found["gradient/x"], seed @ whole.T, rtol=1e-6)
     np.testing.assert_allclose(found["y"], [[3, 2, 5]] * 2)
+
+
+def counted(first: str, second: str) -> onnx.ModelProto:
+    """A product of x and a factor, or of two: max(whole numbers of x, 3), of which there is no rule."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["whole"], to=TensorProto.INT32),
+        helper.make_node("ScatterElements", ["whole", "at", "three"], ["most"], axis=1, reduction="max"),
+        helper.make_node("Cast", ["most"], ["factor"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [first, second], ["y"]),
+    ]
+    stored = {"at": np.array([[0, 1]]), "three": np.array([[3, 3]], np.int32)}
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2])],
+        [numpy_helper.from_array(array, name) for name, array in stored.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def test_nothing_flows_through_a_cast_to_whole_numbers_so_that_what_follows_needs_no_rule() -> None:
+    x, ones = np.array([[2.5, 7.5]], np.float32), np.ones((1, 2), np.float32)
+    found = run(backward(counted("x", "factor"), of="y"), x=x, seed=ones)
+    assert np.array_equal(found["gradient/x"], [[3, 7]])
+    with pytest.raises(GradientError) as caught:
+        backward(counted("factor", "factor"), of="y")
+    assert caught.value.message == (
+        "the model in memory: no gradient flows from 'y' to 'x'; expected a way of differentiable operators "
+        "between them"
+    )
+
+
+def test_a_rule_of_ones_own_may_let_a_cast_to_whole_numbers_pass() -> None:
+    @vjp("Cast")
+    def straight(node: Node, grad: Value) -> Value:
+        return grad
+
+    nodes = [
+        helper.make_node("Cast", ["x"], ["whole"], to=TensorProto.INT32),
+        helper.make_node("Cast", ["whole"], ["y"], to=TensorProto.FLOAT),
+    ]
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2]) for name in "xy"]
+    model = helper.make_model(
+        helper.make_graph(nodes, "net", value[:1], value[1:]), opset_imports=[helper.make_opsetid("", 18)]
+    )
+    seed = seeds(3, 2)
+    found = run(backward(model, of="y", rules=RULES | Rules((straight,))), x=seed, seed=seed)
+    assert np.array_equal(found["gradient/x"], seed)
