@@ -104,8 +104,10 @@ def _transposed_windows(node: Node, grad: Value, kernel: tuple[int, ...]) -> Win
     if not declared and auto in ("NOTSET", "VALID"):
         return windows
     padding: tuple[int, ...] = node.attr("output_padding", (0,) * rank) or (0,) * rank
+    # Where the output is declared larger than what the windows reach, all zeros are added at its end.
     surplus = [
-        begin + end + more for begin, end, more in zip(windows.begins, windows.ends, padding, strict=True)
+        max(begin + end + more, 0)
+        for begin, end, more in zip(windows.begins, windows.ends, padding, strict=True)
     ]
     begins = tuple(each - each // 2 if auto != "SAME_UPPER" else each // 2 for each in surplus)
     ends = tuple(

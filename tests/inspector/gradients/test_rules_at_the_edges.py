@@ -2,76 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
 import numpy as np
 import onnxruntime
 import pytest
 import torch
-from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from edges import RANDOM, agree, gradients, network, normal
+from onnx import TensorProto, helper
 from torch.nn import functional
 
 from inspector.gradients import backward
-
-Array = NDArray[np.float32]
-RANDOM = np.random.default_rng(3)
-
-
-def network(
-    nodes: Sequence[NodeProto], inputs: Mapping[str, Array], constants: Mapping[str, Any], opset: int
-) -> ModelProto:
-    infos = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, each.shape) for name, each in inputs.items()
-    ]
-    stored = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
-    graph = helper.make_graph(list(nodes), "net", infos, [helper.make_empty_tensor_value_info("y")], stored)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
-
-
-def gradients(
-    nodes: NodeProto | Sequence[NodeProto],
-    inputs: Mapping[str, Array],
-    seed: Array | None = None,
-    constants: Mapping[str, Any] | None = None,
-    opset: int = 18,
-) -> tuple[Array, list[Array]]:
-    """The seed, ones that were drawn where none is given, and the gradient of `y` by every input."""
-    listed = [nodes] if isinstance(nodes, NodeProto) else nodes
-    written = backward(network(listed, inputs, constants or {}, opset), of="y", wrt=list(inputs))
-    run = onnxruntime.InferenceSession(written.SerializeToString(), providers=["CPUExecutionProvider"])
-    if seed is None:
-        forward = network(listed, inputs, constants or {}, opset).SerializeToString()
-        made = onnxruntime.InferenceSession(forward, providers=["CPUExecutionProvider"])
-        seed = RANDOM.standard_normal(made.run(["y"], dict(inputs))[0].shape).astype(np.float32)
-    feeds = {**inputs, "seed": seed}
-    given = {each.name: feeds[each.name] for each in run.get_inputs()}
-    return seed, [np.asarray(each) for each in run.run([f"gradient/{name}" for name in inputs], given)]
-
-
-def by_autograd(
-    function: Callable[..., torch.Tensor], inputs: Mapping[str, Array], seed: Array
-) -> list[NDArray[np.float64]]:
-    given = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in inputs.values()]
-    found = torch.autograd.grad(function(*given), given, torch.tensor(seed, dtype=torch.float64))
-    return [each.numpy() for each in found]
-
-
-def agree(
-    nodes: NodeProto | Sequence[NodeProto],
-    inputs: Mapping[str, Array],
-    function: Callable[..., torch.Tensor],
-    constants: Mapping[str, Any] | None = None,
-    opset: int = 18,
-) -> None:
-    seed, found = gradients(nodes, inputs, constants=constants, opset=opset)
-    for mine, true in zip(found, by_autograd(function, inputs, seed), strict=True):
-        np.testing.assert_allclose(mine, true, rtol=0, atol=1e-5 * max(1, np.abs(true).max()))
-
-
-def normal(*shape: int) -> Array:
-    return RANDOM.standard_normal(shape).astype(np.float32)
 
 
 def test_how_often_a_divisor_goes_into_a_number_is_whole_though_the_quotient_is_rounded() -> None:
