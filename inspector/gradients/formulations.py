@@ -38,6 +38,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from inspector.gradients.expressions import positive
+from inspector.gradients.infinite import let_through
 from inspector.gradients.node import Node
 from inspector.gradients.value import Value
 from inspector.gradients.windows import Windows
@@ -131,8 +132,8 @@ def masked(grad: Value, output: Value) -> Value:
     """
     maxima = grad.tape.recall(grad, Maxima)
     if maxima is None or maxima.inside != output:
-        return grad * positive(output)
-    return maxima.spread(maxima.grad * positive(maxima.pooled))
+        return let_through(grad, positive(output))
+    return maxima.spread(let_through(maxima.grad, positive(maxima.pooled)))
 
 
 @dataclass(frozen=True)

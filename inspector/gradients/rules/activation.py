@@ -10,6 +10,7 @@ import math
 
 from inspector.gradients.expressions import axis_of, positive
 from inspector.gradients.formulations import masked
+from inspector.gradients.infinite import Replaced, let_through
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -27,7 +28,7 @@ def leaky_relu(node: Node, grad: Value) -> Value:
     alpha = node.attr("alpha", 0.01)
     # A negative alpha folds the line: the output no longer has the sign of the input.
     side = node.output if alpha >= 0 else node.input
-    return grad * (positive(side) * (1 - alpha) + alpha)
+    return let_through(grad, positive(side) * (1 - alpha) + alpha)
 
 
 @vjp("PRelu", since=7)
@@ -36,7 +37,7 @@ def prelu(node: Node, grad: Value) -> tuple[Value | None, ...]:
     x, slope = node.input, node.given(1)
     above = positive(x)
     below = 1 - above
-    return grad * (above + slope * below), (grad * x * below).unbroadcast(slope)
+    return let_through(grad, above + slope * below), let_through(grad * x, below).unbroadcast(slope)
 
 
 @vjp("Elu")
@@ -71,7 +72,7 @@ def _exponential(node: Node, grad: Value, slope: float, depth: float) -> Value:
 @vjp("ThresholdedRelu", since=10)
 def thresholded_relu(node: Node, grad: Value) -> Value:
     """1 where the input exceeds `alpha`."""
-    return grad * positive(node.input - node.attr("alpha", 1.0))
+    return let_through(grad, positive(node.input - node.attr("alpha", 1.0)))
 
 
 @vjp("Sigmoid")
@@ -85,7 +86,7 @@ def sigmoid(node: Node, grad: Value) -> Value:
 def hard_sigmoid(node: Node, grad: Value) -> Value:
     """`alpha` between the two bends."""
     y = node.output
-    return grad * (positive(y * (1 - y)) * node.attr("alpha", 0.2))
+    return let_through(grad, positive(y * (1 - y)) * node.attr("alpha", 0.2))
 
 
 @vjp("HardSwish", since=14)
@@ -93,7 +94,7 @@ def hard_swish(node: Node, grad: Value) -> Value:
     """h(x) + x·h'(x), with the hard sigmoid h(x) = x/6 + 1/2 between 0 and 1."""
     x = node.input
     h = x.op("HardSigmoid", alpha=1 / 6, beta=0.5)
-    return grad * (h + x * positive(h * (1 - h)) / 6)
+    return let_through(grad, h + x * positive(h * (1 - h)) / 6)
 
 
 @vjp("Tanh")
@@ -164,6 +165,9 @@ def softmax(node: Node, grad: Value) -> Value:
     """
     y = node.output
     axis = axis_of(node, -1, y.rank)
+    if grad.tape.recall(grad, Replaced):
+        # A query that may look at nothing has NaN everywhere; exporters let a Where take 0 in its place.
+        y = y.op("IsNaN").where(0.0, y)
     centred = grad - (grad * y).sum((axis,))
     return y * (centred - (centred * y).sum((axis,)))
 
@@ -184,4 +188,4 @@ def log_softmax(node: Node, grad: Value) -> Value:
 @vjp("Shrink", since=9)
 def shrink(node: Node, grad: Value) -> Value:
     """1 outside of ±`lambd`."""
-    return grad * positive(node.input.op("Abs") - node.attr("lambd", 0.5))
+    return let_through(grad, positive(node.input.op("Abs") - node.attr("lambd", 0.5)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from inspector.gradients.infinite import steep
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -32,7 +33,7 @@ def mul(node: Node, grad: Value) -> tuple[Value, ...]:
 def div(node: Node, grad: Value) -> tuple[Value, ...]:
     """1/b and −a/b²."""
     a, b = node.input, node.given(1)
-    over = grad / b
+    over = grad / b if b.is_constant else steep(grad / b)
     return over.unbroadcast(a), -(over * node.output).unbroadcast(b)
 
 
@@ -42,7 +43,16 @@ def power(node: Node, grad: Value) -> tuple[Value | None, ...]:
     a, b = node.input, node.given(1)
     positive_base = a.equal(0).where(1.0, a) if b.dtype == a.dtype else None
     by_exponent = None if positive_base is None else grad * node.output * positive_base.op("Log")
-    return (grad * _power_slope(node, a, b)).unbroadcast(a), by_exponent and by_exponent.unbroadcast(b)
+    by_base = grad * _power_slope(node, a, b)
+    if _may_be_root(node):
+        steep(by_base)
+    return by_base.unbroadcast(a), by_exponent and by_exponent.unbroadcast(b)
+
+
+def _may_be_root(node: Node) -> bool:
+    """Whether an exponent may be below 1, where the slope at 0 is infinite; 0 makes a flat power."""
+    exponents = node.constant(1)
+    return exponents is None or bool(np.any((exponents < 1) & (exponents != 0)))
 
 
 def _power_slope(node: Node, a: Value, b: Value) -> Value:

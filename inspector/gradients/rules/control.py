@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.gradients.expressions import constant_at, positive, where_equal
+from inspector.gradients.infinite import Replaced, let_through
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -19,7 +20,10 @@ def where(node: Node, grad: Value) -> tuple[Value | None, ...]:
     # A product with 0 and 1 takes an eighth of the time of a Where against zero.
     chosen = node.input.cast(grad.dtype)
     yes, no = node.given(1), node.given(2)
-    return None, (grad * chosen).unbroadcast(yes), (grad * (1 - chosen)).unbroadcast(no)
+    by_yes = let_through(grad, chosen).unbroadcast(yes)
+    by_no = let_through(grad, 1 - chosen).unbroadcast(no)
+    grad.tape.remember(by_no, Replaced())
+    return None, by_yes, by_no
 
 
 @vjp("Max", since=8)
@@ -39,7 +43,9 @@ def _shared(node: Node, grad: Value) -> tuple[Value, ...]:
     inputs = [node.given(at) for at in range(len(node.inputs))]
     chosen = [where_equal(node.output, each) for each in inputs]
     share = grad / chosen[0].op("Sum", *chosen[1:])
-    return tuple((share * mask).unbroadcast(each) for mask, each in zip(chosen, inputs, strict=True))
+    return tuple(
+        let_through(share, mask).unbroadcast(each) for mask, each in zip(chosen, inputs, strict=True)
+    )
 
 
 @vjp("Clip", since=11)
@@ -54,7 +60,7 @@ def clip(node: Node, grad: Value) -> tuple[Value | None, ...]:
         above and (1 - above) * (below or 1.0),
         below and 1 - below,
     )
-    inside_grad, *held = (None if mask is None else grad * mask for mask in masks)
+    inside_grad, *held = (None if mask is None else let_through(grad, mask) for mask in masks)
     every = tuple(range(y.rank))
     return inside_grad or grad, *(each and each.sum(every, keepdims=False) for each in held)
 
@@ -97,7 +103,7 @@ def dropout(node: Node, grad: Value) -> Value:
     if not node.has_input(2) or not np.any(constant_at(node, 2, "a training mode")):
         return grad
     ratio = float(constant_at(node, 1, "a ratio").reshape(())) if node.has_input(1) else 0.5
-    return grad * node.forward_output(1).cast(grad.dtype) * (1 / (1 - ratio))
+    return let_through(grad, node.forward_output(1).cast(grad.dtype)) * (1 / (1 - ratio))
 
 
 @vjp("Cast", since=6)

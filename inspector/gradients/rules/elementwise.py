@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from inspector.gradients.infinite import steep
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -25,13 +26,13 @@ def absolute(node: Node, grad: Value) -> Value:
 def reciprocal(node: Node, grad: Value) -> Value:
     """−1/x², which is −y²."""
     y = node.output
-    return -grad * (y * y)
+    return steep(-grad * (y * y))
 
 
 @vjp("Sqrt")
 def sqrt(node: Node, grad: Value) -> Value:
     """1/(2y)."""
-    return grad * 0.5 / node.output
+    return steep(grad * 0.5 / node.output)
 
 
 @vjp("Exp")
@@ -43,7 +44,7 @@ def exp(node: Node, grad: Value) -> Value:
 @vjp("Log")
 def log(node: Node, grad: Value) -> Value:
     """1/x."""
-    return grad / node.input
+    return steep(grad / node.input)
 
 
 @vjp("Erf", since=9)
@@ -76,14 +77,14 @@ def tan(node: Node, grad: Value) -> Value:
 def asin(node: Node, grad: Value) -> Value:
     """1/√(1 − x²)."""
     x = node.input
-    return grad / ((1 - x) * (1 + x)).op("Sqrt")
+    return steep(grad / ((1 - x) * (1 + x)).op("Sqrt"))
 
 
 @vjp("Acos", since=7)
 def acos(node: Node, grad: Value) -> Value:
     """−1/√(1 − x²)."""
     x = node.input
-    return -grad / ((1 - x) * (1 + x)).op("Sqrt")
+    return steep(-grad / ((1 - x) * (1 + x)).op("Sqrt"))
 
 
 @vjp("Atan", since=7)
@@ -116,11 +117,11 @@ def asinh(node: Node, grad: Value) -> Value:
 def acosh(node: Node, grad: Value) -> Value:
     """1/√(x² − 1)."""
     x = node.input
-    return grad / ((x - 1) * (x + 1)).op("Sqrt")
+    return steep(grad / ((x - 1) * (x + 1)).op("Sqrt"))
 
 
 @vjp("Atanh", since=9)
 def atanh(node: Node, grad: Value) -> Value:
     """1/(1 − x²)."""
     x = node.input
-    return grad / ((1 - x) * (1 + x))
+    return steep(grad / ((1 - x) * (1 + x)))

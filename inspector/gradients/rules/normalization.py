@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inspector.gradients.infinite import steep
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value, unbroadcast
@@ -125,9 +126,9 @@ def lp_normalization(node: Node, grad: Value) -> Value:
     x, axes = node.input, (node.attr("axis", -1),)
     if node.attr("p", 2) == 1:
         norm = x.op("Abs").sum(axes)
-        return (grad - (grad * node.output).sum(axes) * x.op("Sign")) / norm
+        return steep((grad - (grad * node.output).sum(axes) * x.op("Sign")) / norm)
     norm = (x * x).sum(axes).op("Sqrt")
-    return (grad - node.output * (grad * node.output).sum(axes)) / norm
+    return steep((grad - node.output * (grad * node.output).sum(axes)) / norm)
 
 
 @vjp("LRN")

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from inspector.gradients.formulations import spread_maxima
+from inspector.gradients.infinite import let_through
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -52,7 +53,7 @@ def global_max_pool(node: Node, grad: Value) -> Value:
     at = flat.op("ArgMax", axis=2, keepdims=1)
     places = node.array(np.arange(_places(node, x), dtype=np.int64))
     mask = at.equal(places).cast(grad.dtype)
-    return (grad.reshape((*_leading(x), 1)) * mask).reshape_like(x)
+    return let_through(grad.reshape((*_leading(x), 1)), mask).reshape_like(x)
 
 
 @vjp("LpPool")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from inspector.gradients.expressions import axis_of, positive, size_at
 from inspector.gradients.formulations import spread
+from inspector.gradients.infinite import let_through
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -27,7 +28,7 @@ def quantize_linear(node: Node, grad: Value) -> Value:
     shifted = steps + _spread(node, 2, x).cast(x.dtype) if node.has_input(2) else steps
     passed = grad.cast(x.dtype) / scale
     inside = _unsaturated(node.output, shifted)
-    return passed if inside is None else passed * inside
+    return passed if inside is None else let_through(passed, inside)
 
 
 @vjp("DequantizeLinear", since=10)
@@ -83,7 +84,7 @@ def _unsaturated_part(node: Node, grad: Value) -> Value:
     """The gradient, without where a quantized output is at an end of its range and may have been cut off."""
     least, most = _limits(node.output)
     y = node.output.cast(grad.dtype)
-    return grad * positive((y - (least + 0.5)) * (most - 0.5 - y))
+    return let_through(grad, positive((y - (least + 0.5)) * (most - 0.5 - y)))
 
 
 def _products(node: Node, grad: Value, a: Value, b: Value, second: Value) -> tuple[Value, Value]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inspector.gradients.expressions import expand_like, integers_at, where_equal
+from inspector.gradients.infinite import let_through, steep
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -69,7 +70,7 @@ def reduce_min(node: Node, grad: Value) -> Value:
 
 def _shared(node: Node, grad: Value) -> Value:
     mask = where_equal(node.input, _kept(node, node.output))
-    return mask * (_kept(node, grad) / mask.sum(_axes(node)))
+    return let_through(_kept(node, grad) / mask.sum(_axes(node)), mask)
 
 
 @vjp("ReduceProd")
@@ -105,7 +106,7 @@ def reduce_sum_square(node: Node, grad: Value) -> Value:
 @vjp("ReduceLogSum")
 def reduce_log_sum(node: Node, grad: Value) -> Value:
     """1/Σx, which is e^(−y)."""
-    return _repeated(node, grad * (-node.output).op("Exp"))
+    return _repeated(node, steep(grad * (-node.output).op("Exp")))
 
 
 @vjp("ReduceLogSumExp")
