@@ -125,4 +125,24 @@ def added_rows(target: Value, places: Value, rows: Value) -> Value:
     """
     everywhere = places.op("Unsqueeze", axes=tuple(range(1, rows.rank))) if rows.rank > 1 else places
     index = everywhere.op("Expand", rows.op("Shape"))
-    return target.op("ScatterElements", index, rows, axis=0, reduction="add")
+    return added_at(target, index, rows, axis=0)
+
+
+def added_at(target: Value, places: Value, numbers: Value, axis: int) -> Value:
+    """Add numbers to those of another value, also several to one.
+
+    onnxruntime adds up at places in float32 and float64 alone; a sum of many float16 would be rounded too.
+
+    Args:
+        target: What is added to.
+        places: int64, of the shape of `numbers`: the place along the axis that each is added to.
+        numbers: As `target`, with any size along each axis.
+        axis: The axis.
+    """
+    sums = widened(target).op("ScatterElements", places, widened(numbers), axis=axis, reduction="add")
+    return sums.cast(target.dtype)
+
+
+def widened(value: Value) -> Value:
+    """Floats of sixteen bits as float32; others as they are."""
+    return value if value.dtype == np.float64 else value.cast(np.float32)

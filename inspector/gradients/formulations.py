@@ -37,6 +37,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from inspector.gradients.along_axis import added_at
 from inspector.gradients.expressions import positive
 from inspector.gradients.infinite import let_through
 from inspector.gradients.node import Node
@@ -117,7 +120,8 @@ def spread_maxima(node: Node, grad: Value, windows: Windows) -> Value:
         raise node.refuse("has no gradient with storage_order=1; expected 0")
     x, places = node.input, node.forward_output(1)
     apart = all(stride >= extent for stride, extent in zip(windows.strides, windows.extent, strict=True))
-    hand_out = _unpool if apart else _scatter
+    # onnxruntime has no MaxUnpool for float64.
+    hand_out = _unpool if apart and grad.dtype != np.float64 else _scatter
     spread = hand_out(grad, places, x, windows)
     again = Maxima(x, node.output, grad, lambda other: hand_out(other, places, x, windows))
     grad.tape.remember(spread, again)
@@ -168,11 +172,5 @@ def _unpool(grad: Value, places: Value, x: Value, windows: Windows) -> Value:
 
 def _scatter(grad: Value, places: Value, x: Value, windows: Windows) -> Value:
     """For windows that overlap: a number may be the maximum of several, and what they hand it is added up."""
-    flat = (
-        x.zeros()
-        .op("Reshape", (-1,))
-        .op(
-            "ScatterElements", places.op("Reshape", (-1,)), grad.op("Reshape", (-1,)), axis=0, reduction="add"
-        )
-    )
-    return flat.reshape_like(x)
+    flat, at, each = (value.op("Reshape", (-1,)) for value in (x.zeros(), places, grad))
+    return added_at(flat, at, each, axis=0).reshape_like(x)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.gradients.along_axis import added_rows, padded, scattered, unselected
+from inspector.gradients.along_axis import added_at, added_rows, padded, scattered, unselected
 from inspector.gradients.expressions import axis_of, integers_at, size_along, size_at
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
@@ -130,7 +130,7 @@ def _merged(node: Node, grad: Value, axis: int, count: int | None) -> Value:
 def gather_elements(node: Node, grad: Value) -> Value:
     """To each place the sum of what was taken there."""
     axis = axis_of(node, 0, node.input.rank)
-    return node.input.zeros().op("ScatterElements", node.given(1), grad, axis=axis, reduction="add")
+    return added_at(node.input.zeros(), node.given(1), grad, axis)
 
 
 @vjp("GatherND", since=11)

@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 
+from inspector.gradients.along_axis import added_at, widened
 from inspector.gradients.expressions import positive, size_at
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
@@ -25,7 +26,7 @@ def grid_sample(node: Node, grad: Value) -> tuple[Value | None, ...]:
     mode, padding = node.attr("mode", "linear"), node.attr("padding_mode", "zeros")
     if mode not in (*_LINEAR, *_NEAREST) or padding not in ("zeros", "border"):
         raise node.refuse(f"has no gradient with mode={mode!r} and padding_mode={padding!r}")
-    x, grid = node.input, node.given(1)
+    x, grid, grad = widened(node.input), widened(node.given(1)), widened(grad)
     sizes = [size_at(node, x, axis) for axis in range(2, x.rank)]
     # The places of a sample side by side: (batch, 1, places) for each axis, (batch, channels, places) else.
     count = math.prod(size_at(node, grad, axis) for axis in range(2, grad.rank))
@@ -34,7 +35,8 @@ def grid_sample(node: Node, grad: Value) -> tuple[Value | None, ...]:
     pixels = x.reshape((*x.known_shape[:2], math.prod(sizes)))
     if mode in _NEAREST:
         at = [place.op("Round") for place in places]
-        return _spread(pixels, flat, at, [], sizes).reshape_like(x), grid.zeros()
+        by_pixels = _spread(pixels, flat, at, [], sizes).reshape_like(x)
+        return by_pixels.cast(node.input.dtype), node.given(1).zeros()
     lower = [place.op("Floor") for place in places]
     by_x: list[Value] = []
     by_place: list[list[Value]] = [[] for _ in sizes]
@@ -49,7 +51,8 @@ def grid_sample(node: Node, grad: Value) -> tuple[Value | None, ...]:
     summed = [_sum(each) * slope for each, slope in zip(by_place, slopes, strict=True)]
     # The grid names the last axis first.
     columns = [each.op("Squeeze", axes=(1,)).op("Unsqueeze", axes=(2,)) for each in reversed(summed)]
-    return _sum(by_x).reshape_like(x), columns[0].op("Concat", *columns[1:], axis=2).reshape_like(grid)
+    by_grid = columns[0].op("Concat", *columns[1:], axis=2).reshape_like(grid)
+    return _sum(by_x).reshape_like(x).cast(node.input.dtype), by_grid.cast(node.given(1).dtype)
 
 
 def _places(node: Node, grid: Value, sizes: list[int], count: int) -> tuple[list[Value], list[Value | float]]:
@@ -85,16 +88,18 @@ def _index(like: Value, at: list[Value], sizes: list[int]) -> tuple[Value, Value
         held = place.op("Clip", 0.0, float(size - 1))
         here = held.equal(place).cast(like.dtype)
         inside = here if inside is None else inside * here
-        index = held if index is None else index * float(size) + held
+        # Counted in whole numbers: float32 has not one for every pixel, and float16 for hardly any.
+        whole = held.cast(np.int64)
+        index = whole if index is None else index * size + whole
     assert index is not None and inside is not None
-    return index.cast(np.int64).op("Expand", like.shape_vector()), inside
+    return index.op("Expand", like.shape_vector()), inside
 
 
 def _spread(pixels: Value, flat: Value, at: list[Value], weights: list[Value], sizes: list[int]) -> Value:
     """A picture in which each place has what was read there, weighted."""
     index, inside = _index(flat, at, sizes)
     parts = _times(flat * inside, weights)
-    return pixels.zeros().op("ScatterElements", index, parts, axis=2, reduction="add")
+    return added_at(pixels.zeros(), index, parts, axis=2)
 
 
 def _read(pixels: Value, flat: Value, at: list[Value], sizes: list[int]) -> Value:
