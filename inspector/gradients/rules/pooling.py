@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from inspector.gradients.along_axis import widened
 from inspector.gradients.formulations import spread_maxima
 from inspector.gradients.infinite import let_through
 from inspector.gradients.node import Node
@@ -32,17 +33,20 @@ def average_pool(node: Node, grad: Value) -> Value:
         counts = windows.taps_inside()
     # A window that lies in the padding alone hands nothing on.
     counts = np.maximum(counts, 1)
+    wide = widened(grad)
     if np.ptp(counts) == 0:
-        return _spread_equally(grad, windows, node.input, 1 / counts.flat[0])
-    share = grad * node.array((1 / counts).astype(grad.dtype))
-    return _spread_equally(share, windows, node.input, 1.0)
+        return _spread_equally(wide, windows, node.input, 1 / counts.flat[0]).cast(grad.dtype)
+    share = wide * node.array((1 / counts).astype(wide.dtype))
+    return _spread_equally(share, windows, node.input, 1.0).cast(grad.dtype)
 
 
 @vjp("GlobalAveragePool")
 def global_average_pool(node: Node, grad: Value) -> Value:
     """In equal shares to all places."""
     x = node.input
-    return _expanded(grad / _places(node, x), x)
+    # float16 holds no number of places above 65504.
+    share = widened(grad) / _places(node, x)
+    return _expanded(share.cast(grad.dtype), x)
 
 
 @vjp("GlobalMaxPool")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspector.gradients.along_axis import widened
 from inspector.gradients.expressions import expand_like, integers_at, where_equal
 from inspector.gradients.infinite import let_through, steep
 from inspector.gradients.node import Node
@@ -45,15 +46,16 @@ def reduce_sum(node: Node, grad: Value) -> Value:
 @vjp("ReduceMean")
 def reduce_mean(node: Node, grad: Value) -> Value:
     """1/n."""
-    shape = node.input.known_shape
+    # float16 holds no count above 65504, and few shares of one as large exactly.
+    shape, wide = node.input.known_shape, widened(grad)
     count = 1
     for axis in _axes(node):
         size = shape[axis]
         if size is None:
-            many = node.input.op("Size").cast(grad.dtype) / node.output.op("Size").cast(grad.dtype)
-            return _repeated(node, grad / many)
+            many = node.input.op("Size").cast(wide.dtype) / node.output.op("Size").cast(wide.dtype)
+            return _repeated(node, (wide / many).cast(grad.dtype))
         count *= size
-    return _repeated(node, grad * (1 / count))
+    return _repeated(node, (wide * (1 / count)).cast(grad.dtype))
 
 
 @vjp("ReduceMax")

@@ -78,3 +78,20 @@ def test_a_large_picture_of_half_precision_is_read_at_the_right_pixels(mode: str
     assert given.grad is not None
     assert by_x.dtype == np.float16
     np.testing.assert_allclose(by_x, given.grad.numpy(), rtol=0, atol=1e-2)
+
+
+def averages(op_type: str) -> NodeProto:
+    """A node that takes the mean of a map of 300×300."""
+    if op_type == "AveragePool":
+        return helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[300, 300])
+    if op_type == "ReduceMean":
+        return helper.make_node("ReduceMean", ["x"], ["y"], axes=[2, 3], keepdims=1)
+    return helper.make_node(op_type, ["x"], ["y"])
+
+
+@pytest.mark.parametrize("op_type", ["GlobalAveragePool", "AveragePool", "ReduceMean"])
+def test_a_mean_of_more_places_than_half_precision_counts_shares_itself_out(op_type: str) -> None:
+    x, seed = np.ones((1, 1, 300, 300), np.float16), np.full((1, 1, 1, 1), 1000, np.float16)
+    _, (found,) = gradients(averages(op_type), {"x": x}, seed, opset=13)
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found.astype(np.float64), 1000 / 90_000, rtol=1e-3)
