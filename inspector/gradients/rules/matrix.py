@@ -5,7 +5,11 @@ Transposed factors are an attribute of Gemm, so that no weight is stored twice.
 
 from __future__ import annotations
 
+import numpy as np
+
 from inspector.gradients.einsum import Einsum
+from inspector.gradients.expressions import expand_like, size_at
+from inspector.gradients.kinds import BATCHES
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value, unbroadcast
@@ -63,9 +67,25 @@ def einsum(node: Node, grad: Value) -> tuple[Value | None, ...]:
     """Laue, Mitterreiter and Giesen, Computing higher order derivatives (2018), section 3."""
     factors = [node.given(at) for at in range(len(node.inputs))]
     terms = Einsum.parsed(node, [factor.rank for factor in factors])
+    _check_sizes(node, factors, terms)
+    # A letter twice in a factor takes its diagonal: that is a product with the identity.
+    diagonals = [
+        node.array(np.eye(size_at(node, factors[at], axis), dtype=grad.dtype)) for at, axis in terms.diagonals
+    ]
     return tuple(
-        _factor(node, grad, factors, terms, at) if node.wants(at) else None for at in range(len(factors))
+        _factor(node, grad, [*factors, *diagonals], terms, at) if node.wants(at) else None
+        for at in range(len(factors))
     )
+
+
+def _check_sizes(node: Node, factors: list[Value], terms: Einsum) -> None:
+    """Refuse sizes that do not fit: a batch that is free does not where another factor spells it out."""
+    for at in range(len(BATCHES)):
+        sizes: dict[str, int] = {}
+        for term, factor in zip(terms.factors, factors, strict=False):
+            for letter, size in zip(term, factor.sizes[at] if factor.sizes else (), strict=False):
+                if size != 1 and sizes.setdefault(letter, size) != size:
+                    raise node.refuse("has no gradient with factors of different sizes along one axis")
 
 
 def _factor(node: Node, grad: Value, factors: list[Value], terms: Einsum, at: int) -> Value:
@@ -85,7 +105,7 @@ def _factor(node: Node, grad: Value, factors: list[Value], terms: Einsum, at: in
         made = made.op(
             "Unsqueeze", axes=tuple(place for place, letter in enumerate(wanted) if letter not in there)
         )
-        return made.op("Expand", factors[at].shape_vector())
+        return expand_like(unbroadcast(made, factors[at]), factors[at])
     return unbroadcast(made, factors[at])
 
 

@@ -222,3 +222,28 @@ def test_what_is_taken_a_million_times_gets_the_sum_of_a_million_gradients(
     )
 
     np.testing.assert_array_equal(found, [1_000_000, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("equation", "left", "right"),
+    [
+        ("...ij,...jk->...k", (1, 2, 3), (5, 3, 4)),
+        ("...ij,...jk->...k", (5, 2, 3), (1, 3, 4)),
+        ("ii,ij->ij", (3, 3), (3, 4)),
+        ("bii,bk->bi", (2, 3, 3), (2, 4)),
+        ("iii,kj->k", (2, 2, 2), (4, 3)),
+    ],
+)
+def test_an_equation_with_lone_broadcast_or_repeated_letters(
+    equation: str, left: tuple[int, ...], right: tuple[int, ...]
+) -> None:
+    node = helper.make_node("Einsum", ["a", "b"], ["y"], equation=equation)
+    inputs = {"a": normal(*left), "b": normal(*right)}
+    agree(node, inputs, lambda a, b: torch.einsum(equation, a, b))
+
+
+def test_a_batch_that_another_factor_of_an_equation_spells_out_is_not_free() -> None:
+    node = helper.make_node("Einsum", ["a", "b"], ["y"], equation="nij,njk->nk")
+    b = normal(5, 3, 4)
+    other = torch.tensor(b, dtype=torch.float64)
+    agree(node, {"a": normal(5, 2, 3)}, lambda a: torch.einsum("nij,njk->nk", a, other), {"b": b})
