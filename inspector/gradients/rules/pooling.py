@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,15 +19,13 @@ from inspector.gradients.windows import Windows, windows_of
 @vjp("MaxPool")
 def max_pool(node: Node, grad: Value) -> Value:
     """To the first maximum of each window, in the order in which onnxruntime and PyTorch look."""
-    kernel: tuple[int, ...] = node.attr("kernel_shape", ())
-    return spread_maxima(node, grad, windows_of(node, node.input, node.output, kernel))
+    return spread_maxima(node, grad, _windows(node))
 
 
 @vjp("AveragePool")
 def average_pool(node: Node, grad: Value) -> Value:
     """In equal shares to the taps that were counted."""
-    kernel: tuple[int, ...] = node.attr("kernel_shape", ())
-    windows = windows_of(node, node.input, node.output, kernel)
+    windows = _windows(node)
     if node.attr("count_include_pad", 0):
         counts = windows.taps_inside(padding_counts=_behind(node, windows))
     else:
@@ -63,8 +62,7 @@ def global_max_pool(node: Node, grad: Value) -> Value:
 @vjp("LpPool")
 def lp_pool(node: Node, grad: Value) -> Value:
     """sign(x) |x|^(p-1) y^(1-p), summed over the windows that a number is in."""
-    kernel: tuple[int, ...] = node.attr("kernel_shape", ())
-    windows = windows_of(node, node.input, node.output, kernel)
+    windows = _windows(node)
     power = node.attr("p", 2)
     shared = _per_root(grad, node.output, power)
     return _spread_equally(shared, windows, node.input, 1.0) * _slope(node.input, power)
@@ -87,13 +85,41 @@ def max_unpool(node: Node, grad: Value) -> Value:
     return flat.reshape_like(node.input)
 
 
+def _windows(node: Node) -> Windows:
+    """The windows of a pooling."""
+    kernel: tuple[int, ...] = node.attr("kernel_shape", ())
+    windows = windows_of(node, node.input, node.output, kernel)
+    same = _same_padding(node, windows)
+    if same is None or set(windows.dilations) == {1}:
+        return windows
+    begins, _ = same
+    reach = (sum(each) for each in zip(windows.begins, windows.ends, strict=True))
+    ends = tuple(both - begin for both, begin in zip(reach, begins, strict=True))
+    return replace(windows, begins=begins, ends=ends)
+
+
+def _same_padding(node: Node, windows: Windows) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """The padding before and behind of SAME_UPPER and SAME_LOWER, else None.
+
+    onnxruntime works it out as if the windows of a pooling were not dilated.
+    """
+    auto = node.attr("auto_pad", "NOTSET")
+    if auto not in ("SAME_UPPER", "SAME_LOWER"):
+        return None
+    axes = zip(windows.inside, windows.strides, windows.kernel, strict=True)
+    whole = [max((-(-size // stride) - 1) * stride + taps - size, 0) for size, stride, taps in axes]
+    smaller, larger = tuple(each // 2 for each in whole), tuple((each + 1) // 2 for each in whole)
+    return (smaller, larger) if auto == "SAME_UPPER" else (larger, smaller)
+
+
 def _behind(node: Node, windows: Windows) -> tuple[int, ...]:
-    """The padding behind the input that counts: what the node declares, which ceil_mode may reach beyond."""
+    """The padding behind the input that counts; ceil_mode may reach beyond it."""
     rank = len(windows.kernel)
-    declared: tuple[int, ...] = node.attr("pads", ())
-    if node.attr("auto_pad", "NOTSET") != "NOTSET" or not declared:
-        return tuple(max(end, 0) for end in windows.ends) if not declared else (0,) * rank
-    return declared[rank:]
+    same = _same_padding(node, windows)
+    if same is not None:
+        return same[1]
+    declared: tuple[int, ...] = node.attr("pads", ()) if node.attr("auto_pad", "NOTSET") == "NOTSET" else ()
+    return declared[rank:] or (0,) * rank
 
 
 def _spread_equally(grad: Value, windows: Windows, x: Value, weight: float) -> Value:

@@ -240,10 +240,3 @@ def test_an_equation_with_lone_broadcast_or_repeated_letters(
     node = helper.make_node("Einsum", ["a", "b"], ["y"], equation=equation)
     inputs = {"a": normal(*left), "b": normal(*right)}
     agree(node, inputs, lambda a, b: torch.einsum(equation, a, b))
-
-
-def test_a_batch_that_another_factor_of_an_equation_spells_out_is_not_free() -> None:
-    node = helper.make_node("Einsum", ["a", "b"], ["y"], equation="nij,njk->nk")
-    b = normal(5, 3, 4)
-    other = torch.tensor(b, dtype=torch.float64)
-    agree(node, {"a": normal(5, 2, 3)}, lambda a: torch.einsum("nij,njk->nk", a, other), {"b": b})
