@@ -74,7 +74,8 @@ def exemplars(
         raise OptionError(f"count is {count}; expected 1 to {_MOST}", "--count 9")
     ready = prepared(model, layer, preprocess, time_limit=time_limit)
     units = units_of(ready, layer)
-    search = Search(ready, units.asked, units.value if units.are_logits else value_name(model, units.asked))
+    value = units.value if units.are_logits else value_name(model, units.asked)
+    search = Search(ready, units.asked, value, units.paired)
     chosen: tuple[int, ...] = ()
     gallery = Gallery(0, count)
     failures: list[Failure] = []

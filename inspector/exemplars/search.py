@@ -68,11 +68,13 @@ class Search:
         ready: The model, with its way from pixels to the input.
         asked: The layer's or value's name, for messages.
         value: The value that is looked at.
+        paired: Whether a single number there stands for two classes; see `inspector.visualize.unit.Units`.
     """
 
     ready: Predictor
     asked: str
     value: str
+    paired: bool = False
     _stopping: Event = field(default_factory=Event, init=False)
 
     @cached_property
@@ -165,6 +167,8 @@ class Search:
             raise no_units(self.ready.model, self.asked, array.shape)
         order = [axes.index(letter) for letter in "NCHW" if letter in axes]
         maps = array.transpose(order)[:count].astype(np.float32)
+        if self.paired and maps.shape[1] == 1:
+            maps = np.concatenate([-maps, maps], axis=1)
         return maps.reshape(*maps.shape, *(1,) * (4 - maps.ndim))
 
     def _answer(self, one: _Ready, maps: NDArray[np.float32]) -> Answer | Failure:

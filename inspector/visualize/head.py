@@ -133,10 +133,11 @@ def head_of(ready: Predictor, units: Units, pixels: Pixels) -> Head:
         )
     size = tensor.shape[2], tensor.shape[3]
     middle = (array.shape[axes.index("H")] // 2, array.shape[axes.index("W")] // 2) if "H" in axes else None
-    cut = _cut(ready, start, units.value)
+    cut, value, count = _cut(ready, start, units.value), units.value, array.shape[axes.index("C")]
+    if units.paired and count == 1:
+        value, count = _pair(cut, value, axes.index("C")), 2
     whole = Head(
-        sized(cut, start_axes, pixels.channels, size),
-        *(start, start_axes, size, units.value, axes, array.shape[axes.index("C")], middle),
+        sized(cut, start_axes, pixels.channels, size), start, start_axes, size, value, axes, count, middle
     )
     field = receptive_field(model, units.value) if "H" in axes else None
     if field is None:
@@ -216,6 +217,20 @@ def _cut(ready: Predictor, start: str, end: str) -> ModelProto:
         cut.graph.input[0].CopyFrom(declared)
     cut.graph.output.append(onnx.helper.make_empty_tensor_value_info(end))
     return cut
+
+
+def _pair(cut: ModelProto, value: str, axis: int) -> str:
+    """Have a model give a number with its negative before it, in place; returns the value that holds both."""
+    from onnx import helper
+
+    taken = {name for node in cut.graph.node for name in (*node.input, *node.output)}
+    negative, both = f"{value}/negative", f"{value}/both"
+    while {negative, both} & taken:
+        negative, both = f"{negative}_", f"{both}_"
+    cut.graph.node.append(helper.make_node("Neg", [value], [negative]))
+    cut.graph.node.append(helper.make_node("Concat", [negative, value], [both], axis=axis))
+    cut.graph.output[0].name = both
+    return both
 
 
 def sized(cut: ModelProto, axes: str, channels: int, size: tuple[int, int]) -> ModelProto:

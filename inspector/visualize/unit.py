@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from inspector.errors import OptionError, UnknownLayerError
@@ -32,12 +32,15 @@ class Units:
         value: The value that holds them.
         before: The operator that follows in what was asked for, and was left out; empty for none.
         channel: The one that the name held, as in "conv_2:5"; None for no such.
+        paired: Whether a single number, where the value is one, stands for two classes: it speaks for the
+            second, its negative for the first, as with a single sigmoid.
     """
 
     asked: str
     value: str
     before: str = ""
     channel: int | None = None
+    paired: bool = False
 
     @property
     def are_logits(self) -> bool:
@@ -58,17 +61,19 @@ def units_of(ready: Predictor, asked: str) -> Units:
     model = ready.model
     if not _is_value(model, asked):
         if asked == LOGITS:
-            return Units(LOGITS, ready.scores.before(model.graph))
+            return Units(LOGITS, ready.scores.before(model.graph), paired=ready.scores.kind == "sigmoid")
         name, colon, channel = asked.rpartition(":")
         if colon and channel.isdecimal():
             found = units_of(ready, name)
-            return Units(found.asked, found.value, found.before, int(channel))
+            return replace(found, channel=int(channel))
     value = value_name(model, asked)
     maker = model.graph.producers.get(value)
     if maker is None or maker.domain or maker.op_type not in _SQUASHING:
         return Units(asked, value)
     before = maker.inputs[0]
-    return Units(LOGITS if before == _logits(ready) else asked, before, maker.op_type)
+    if before != _logits(ready):
+        return Units(asked, before, maker.op_type)
+    return Units(LOGITS, before, maker.op_type, paired=maker.op_type in ("Sigmoid", "HardSigmoid"))
 
 
 def prepared(
@@ -97,10 +102,12 @@ def prepared(
 
 
 def class_names(ready: Predictor, units: Units, chosen: Sequence[int]) -> tuple[str, ...]:
-    """The names of units that are classes; none where they are not, or have no names."""
-    names = ready.names if units.are_logits else None
-    if names is None or max(chosen, default=0) >= len(names.names):
+    """What units that are classes are called, as in predictions; nothing where they are none."""
+    if not units.are_logits:
         return ()
+    names = ready.names
+    if names is None or max(chosen, default=0) >= len(names.names):
+        return tuple(f"class {number}" for number in chosen)
     return tuple(names[number] for number in chosen)
 
 
@@ -133,7 +140,9 @@ def no_units(model: Model, asked: str, shape: tuple[int, ...]) -> OptionError:
 
 def _logits(ready: Predictor) -> str:
     """The value before the model's own softmax or sigmoid; empty where its scores cannot be told."""
+    from inspector.scores import find_scores
+
     try:
-        return ready.scores.before(ready.model.graph)
+        return find_scores(ready.model.file).before(ready.model.graph)
     except OptionError:
         return ""

@@ -50,3 +50,18 @@ def classifier(tmp_path, batch="N", end="Softmax"):
     }
     shape = (batch, 1, 12, 15)
     return saved(tmp_path, nodes, {"d": weights.reshape(3, -1).T.copy()}, shape, told), weights
+
+
+def yes_or_no(tmp_path, labels=(), end="Sigmoid"):
+    """One sigmoid: the likelier, the whiter the left half and the blacker the right one."""
+    weights = np.ones((12, 14), np.float32)
+    weights[:, 7:] = -1
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("MatMul", ["f", "d"], ["l"]),
+        helper.make_node(end, ["l"], ["y"]),
+    ]
+    told = {"inspector.preprocess": Preprocess("gray").to_json()}
+    if labels:
+        told["inspector.labels"] = json.dumps(list(labels))
+    return saved(tmp_path, nodes, {"d": weights.reshape(-1, 1)}, metadata=told), weights

@@ -1,6 +1,7 @@
 """The places that excite a filter most, against a plain loop over pictures, filters and positions."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -146,6 +147,26 @@ def test_a_layer_that_sees_everything_gives_whole_pictures_and_classes_their_nam
     ]
     np.testing.assert_allclose(best.score, max(scores), rtol=1e-5)
     assert found._captions() == [f"no: {found.scores[0, 0]:.3g}", f"yes: {found.scores[1, 0]:.3g}"]
+
+
+def test_a_single_sigmoid_has_two_classes_of_opposite_order(tmp_path, folder):
+    weights = np.random.default_rng(3).normal(size=(80, 1)).astype(np.float32)
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("MatMul", ["f", "d"], ["l"]),
+        helper.make_node("Sigmoid", ["l"], ["y"]),
+    ]
+    model = saved(tmp_path, nodes, {"d": weights})
+    sums = {
+        path.name: float((np.asarray(Image.open(path), np.float64).ravel() / 255) @ weights[:, 0])
+        for path in folder.iterdir()
+    }
+    found = model.exemplars(folder, "logits", count=3)
+    assert (found.labels, found.total) == (("class 0", "class 1"), 2)
+    for items, sign in zip(found.items, (-1, 1), strict=True):
+        best = sorted((sign * value for value in sums.values()), reverse=True)[:3]
+        assert np.allclose([each.score for each in items], best, rtol=1e-4)
+        assert [sums[Path(each.source).name] * sign for each in items] == pytest.approx(best)
 
 
 @pytest.mark.parametrize("shape", [(4, 1, 10, 8), (1, 1, 10, 8), ("N", 10, 8, 1), (10, 8)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn_networks import EDGE, SPOT, alike, classifier, saved
+from drawn_networks import EDGE, SPOT, alike, classifier, saved, yes_or_no
 from onnx import TensorProto, helper
 
 from inspector.preprocess import Preprocess
@@ -86,6 +86,42 @@ def test_a_class_is_found_by_name(tmp_path):
     assert found.place is None and not found.patch
     assert alike(found.pictures[0, 0], weights[1]) > 0.9
     assert found.title == "logits · 1 of 3 classes · 15x12, whole input"
+
+
+@pytest.mark.parametrize("end", ["Sigmoid", "HardSigmoid"])
+def test_a_single_sigmoid_has_two_classes_that_look_for_opposites(tmp_path, end):
+    model, weights = yes_or_no(tmp_path, ("dark", "bright"), end)
+    found = [model.visualize(target=name, transforms=False) for name in ("dark", "bright")]
+    assert [(each.indices, each.labels, each.total) for each in found] == [
+        ((0,), ("dark",), 2),
+        ((1,), ("bright",), 2),
+    ]
+    for each, sign in zip(found, (-1, 1), strict=True):
+        picture = each.pictures[0, 0]
+        assert alike(picture, sign * weights) > 0.9
+        assert np.allclose(each.activations, sign * (picture / 255 * weights).sum(), rtol=1e-4)
+
+
+def test_both_classes_of_a_single_sigmoid_are_shown_for_the_logits_and_for_the_sigmoid(tmp_path):
+    model, _ = yes_or_no(tmp_path)
+    logits, sigmoid = model.visualize("logits", steps=2), model.visualize("y", steps=2)
+    assert logits.labels == sigmoid.labels == ("class 0", "class 1")
+    assert np.array_equal(logits.pictures, sigmoid.pictures)
+    captions = [text.text.partition(":")[0] for text in logits.picture().texts]
+    assert captions[:2] == ["class 0", "class 1"]
+
+
+def test_a_sigmoid_on_the_way_makes_no_classes(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="conv"),
+        helper.make_node("Sigmoid", ["c"], ["gate"], name="gate"),
+        helper.make_node("GlobalAveragePool", ["gate"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["f"]),
+        helper.make_node("Concat", ["f", "f"], ["y"], axis=1),
+    ]
+    model = saved(tmp_path, nodes, {"w": EDGE[None, None]})
+    found = model.visualize("gate", steps=2)
+    assert (found.layer, found.before, found.labels, found.total) == ("gate", "Sigmoid", (), 1)
 
 
 def test_all_classes_are_the_logits_and_a_softmax_is_climbed_before_it(tmp_path):
