@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from inspector.axes import axes_of
 from inspector.errors import OptionError, UnknownLayerError
+from inspector.explain.last_maps import before, last_maps
 from inspector.onnxfile.source import quoted
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from inspector.onnxfile.graph import Dimension
 
 _LEARNED = ("Conv", "ConvTranspose", "QLinearConv", "ConvInteger")
+# So many dense layers may follow the maps of however small a network; more of them than convolutions before
+# mix the places anew, as a transformer's do behind its patches.
+_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,33 @@ def target_layer(model: Model, start: str, end: str, asked: str = "") -> TargetL
         model: The model.
         start: The input of the pictures.
         end: The value whose decision is explained.
-        asked: A layer or value to take; empty to find the last convolution's layer on the way to `end`.
+        asked: A layer or value to take; empty to find the last one with maps, from the last convolution on
+            through sums, activations and normalisations on the way to `end`.
 
     Raises:
-        OptionError: There is no convolution on the way, or what was asked for has no maps.
+        OptionError: There is no convolution on the way, most of the network lies behind the last maps, or
+            what was asked for has no maps.
         UnknownLayerError: There is no such layer.
     """
     if asked:
         return _given(model, asked)
-    needed = _before(model, end)
+    found = _last_convolution(model, before(model.graph, end), end)
+    last = last_maps(model.graph, found.value, found.axes, end)
+    if last.behind > max(_FEW, last.before):
+        raise OptionError(
+            f"{model.path}: its last feature maps are those of {quoted(found.name)}, with {last.before} of "
+            f"{last.before + last.behind} convolutions and matrix products up to there; a class activation "
+            "map would show nothing of what the others do",
+            "Use another method: -m gradient, -m rise; or name a layer all the same: --layer LAYER",
+        )
+    if last.value == found.value:
+        return found
+    names = (layer.name for layer in model.layers.all if layer.output == last.value)
+    return TargetLayer(next(names, last.value), last.value, last.axes)
+
+
+def _last_convolution(model: Model, needed: set[str], end: str) -> TargetLayer:
+    """The last convolution's layer whose value is among those needed."""
     # A dense layer written as a convolution has maps of one position: they show nothing of a picture.
     single: TargetLayer | None = None
     for layer in reversed(model.layers.all):
@@ -104,15 +126,3 @@ def no_maps(model: Model, asked: str) -> OptionError:
         f"{model.path}: {quoted(asked)} has no feature maps; a class activation map needs some",
         "Leave out --layer to have one found.",
     )
-
-
-def _before(model: Model, end: str) -> set[str]:
-    """Every value that `end` is made of."""
-    found, pending = {end}, [end]
-    while pending:
-        node = model.graph.producers.get(pending.pop())
-        for name in node.inputs if node else ():
-            if name and name not in found:
-                found.add(name)
-                pending.append(name)
-    return found

@@ -37,7 +37,7 @@ def test_pictures_are_explained_and_a_broken_one_does_not_stop_them(model, folde
     assert [item.label for item in found] == ["dark", "light", "dark"]
     assert [failure.source for failure in found.failures] == [str(folder / "3.png")]
     assert found.heatmaps("gradient").shape == (3, 16, 16)
-    assert found[1]["hirescam"].layer == "conv"
+    assert found[1]["hirescam"].layer == "last"
     assert found[1].probability > 0.5
     assert found[1].seen.shape == (16, 16)
     assert len(found[0:2]) == 2
