@@ -57,8 +57,8 @@ demo: $(VENV)/.ready
 	$(INSPECTOR) filters $(DEMO)/digits.onnx -o $(DEMO)/digits-filters --force
 	$(INSPECTOR) predict $(DEMO)/lars.onnx $(PORTRAITS)/samples
 	$(INSPECTOR) predict $(DEMO)/digits.onnx $(DIGITS)/samples --top 2
-	$(INSPECTOR) activations $(DEMO)/lars.onnx $(PORTRAITS)/samples/00_lars_long.png -l conv_2 --sort strength \
-		--filters 0-15 --overlay --captions -o $(DEMO)/activations.png --force
+	$(INSPECTOR) activations $(DEMO)/lars.onnx $(PORTRAITS)/samples/00_lars_long.png -l conv_2 --top 16 \
+		--overlay --captions -o $(DEMO)/activations.png --force
 	$(INSPECTOR) visualize $(DEMO)/lars.onnx -l conv_2 --steps 128 -o $(DEMO)/visualization.png --force
 	$(INSPECTOR) explain $(DEMO)/lars.onnx $(PORTRAITS)/samples -m layercam -m occlusion \
 		--regions $(PORTRAITS)/samples/masks -o $(DEMO)/explanation.png --force

@@ -155,6 +155,7 @@ class Model:
         *,
         select: str | Sequence[int] | None = None,
         sort: Order = "none",
+        top: int | None = None,
         preprocess: Preprocess | Fields | None = None,
         time_limit: float | None = TIME_LIMIT,
     ) -> Activations:
@@ -162,7 +163,14 @@ class Model:
         from inspector.activations import activations
 
         return activations(
-            self, image, layer, select=select, sort=sort, preprocess=preprocess, time_limit=time_limit
+            self,
+            image,
+            layer,
+            select=select,
+            sort=sort,
+            top=top,
+            preprocess=preprocess,
+            time_limit=time_limit,
         )
 
     def predict(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.activations.asked import asked_for
 from inspector.activations.result import Activations
 from inspector.axes import axes_of
 from inspector.choices import TIME_LIMIT, Order
-from inspector.errors import OptionError, UnknownLayerError
+from inspector.errors import OptionError
 from inspector.filters.selection import select as selected
 from inspector.images import decode
 from inspector.onnxfile.source import quoted
@@ -33,6 +34,7 @@ def activations(
     *,
     select: str | Sequence[int] | None = None,
     sort: Order = "none",
+    top: int | None = None,
     preprocess: Preprocess | Fields | None = None,
     time_limit: float | None = TIME_LIMIT,
 ) -> Activations:
@@ -41,9 +43,10 @@ def activations(
     Args:
         model: The opened model.
         image: The picture: a path, bytes, an array, or a Pillow image.
-        layer: A layer's name, or the name of a value of the graph.
+        layer: A layer's or a value's name, or "logits"; also with a channel, "conv_2:5".
         select: Which channels: "0-15,40", or numbers; by default, all.
         sort: "none", as asked for; "strength", the largest mean magnitude first.
+        top: How many of the strongest to give, strongest first; None for all of those selected.
         preprocess: The way from pixels to the input, or some fields of it, where it is not what the model
             declares.
         time_limit: Seconds that the run may take; None for any time.
@@ -76,51 +79,51 @@ def activations(
         >>> found.maps.shape, float(found.maps.max())
         ((2, 4, 4), 1.0)
     """
-    from inspector.predictor import Predictor
-
-    value = _value_name(model, layer)
+    ready, asked = asked_for(model, layer, preprocess)
+    chosen = select if asked.channel is None else (asked.channel,)
+    _check(top, chosen, sort)
     name = str(image) if isinstance(image, str) or hasattr(image, "__fspath__") else _PICTURE_NAME
-    # A layer can be looked at in models that give no class scores, too.
-    output = value if value in model.graph.producers else None
-    ready = Predictor(model, preprocess=preprocess, output=output)
     decoded = decode(image, name=name)
     tensor = ready.way.apply(decoded.image, ready.input, where=name)
     feed = np.concatenate([tensor] * (ready.layout.batch or 1)) if "N" in ready.layout.axes else tensor
     session = model.session(time_limit=time_limit)
-    array = session.run({ready.input.name: feed}, [value])[value]
-    where = f"{model.path}: {quoted(layer)}"
-    maps = _maps(model, value, array, where)
-    rows = selected(select, len(maps), "filter", where)
-    chosen = np.asarray(rows, np.int64)
-    if sort == "strength":
-        strength = np.abs(maps[chosen]).mean(axis=(1, 2), dtype=np.float64)
-        chosen = chosen[np.argsort(-strength, kind="stable")]
-    elif sort != "none":
-        raise OptionError(f"there is no order {sort!r}; expected none or strength", "--sort strength")
+    array = session.run({ready.input.name: feed}, [asked.value])[asked.value]
+    where = f"{model.path}: {quoted(asked.name)}"
+    maps = _maps(model, asked.value, array, where)
+    if asked.paired and len(maps) == 1:
+        maps = np.concatenate([-maps, maps])
+    order = np.asarray(selected(chosen, len(maps), "filter", where), np.int64)
+    if sort == "strength" or top is not None:
+        strength = np.abs(maps[order]).mean(axis=(1, 2), dtype=np.float64)
+        order = order[np.argsort(-strength, kind="stable")][:top]
     warnings = (*([ready.assumed] if ready.assumed else []), *decoded.warnings)
     return Activations(
         source=str(model.path),
         picture_name=name,
-        layer=layer,
-        value=value,
-        maps=maps[chosen],
-        indices=tuple(chosen.tolist()),
+        layer=asked.name,
+        value=asked.value,
+        maps=maps[order],
+        indices=tuple(order.tolist()),
         total=len(maps),
-        sort=sort,
+        sort=sort if top is None else "strength",
         seen=np.asarray(ready.way.fitted(decoded.image, ready.input, where=name)),
+        labels=asked.labels(ready, len(maps), order.tolist()),
         warnings=warnings,
     )
 
 
-def _value_name(model: Model, layer: str) -> str:
-    """The value that a layer gives; or the value of that name."""
-    try:
-        return model.layers.get(layer).output
-    except UnknownLayerError:
-        graph = model.graph
-        if layer in graph.producers or any(value.name == layer for value in graph.inputs):
-            return layer
-        raise
+def _check(top: int | None, select: str | Sequence[int] | None, sort: Order) -> None:
+    if sort not in ("none", "strength"):
+        raise OptionError(f"there is no order {sort!r}; expected none or strength", "--sort strength")
+    if top is None:
+        return
+    if top < 1:
+        raise OptionError(f"top is {top}; expected 1 or more", "--top 16")
+    if select is not None:
+        raise OptionError(
+            "both the strongest maps and certain maps are asked for; expected one of them",
+            "--top 16, or --filters 0-15 --sort strength",
+        )
 
 
 def _maps(model: Model, value: str, array: NDArray[np.generic], where: str) -> NDArray[np.float32]:

@@ -27,6 +27,8 @@ SUFFIXES = (".png", ".svg", ".npy")
 
 # About how wide a picture of overlays is, and how small one of them may become, in pixels.
 _OVERLAYS, _OVERLAY = 960, 120
+_LABEL = 24  # how many signs of a class's name a caption has
+_SMALLER = "--filters 0-63, or a smaller --zoom"
 
 
 class MapOptions(TypedDict, total=False):
@@ -55,6 +57,7 @@ class Activations:
         total: How many channels the value has.
         sort: How the maps were ordered.
         seen: uint8 (H, W) or (H, W, 3): the picture as the model sees it.
+        labels: The classes' names where the channels are classes that have some; else empty.
         warnings: What the reader should know, in sentences.
     """
 
@@ -67,6 +70,7 @@ class Activations:
     total: int
     sort: Order
     seen: NDArray[np.uint8]
+    labels: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @cached_property
@@ -121,13 +125,13 @@ class Activations:
             columns: Tiles per row; by default, a near-square picture.
             padding: Pixels between tiles.
             zoom: Pixels per number; over the picture, per pixel of the input.
-            captions: Whether to write the channels' numbers, a title and the scale.
+            captions: Whether to write the channels' numbers, or the classes' names, a title and the scale.
             overlay: Whether each map lies over the picture: the stronger the number, the more it covers.
 
         Raises:
             OptionError: An option's value makes no sense.
         """
-        names = [str(index) for index in self.indices] if captions else None
+        names = self._captions() if captions else None
         signed = bool((self.maps < 0).any())
         if not overlay:
             return tiles(
@@ -140,6 +144,7 @@ class Activations:
                 captions=names,
                 title=self.title,
                 signed=signed,
+                smaller=_SMALLER,
             )
         if self.maps.shape[1:] == (1, 1):
             raise OptionError(
@@ -158,6 +163,7 @@ class Activations:
             zoom=zoom or 1,
             captions=names,
             title=self.title,
+            smaller=_SMALLER,
         )
 
     def image(self, **options: Unpack[MapOptions]) -> Image.Image:
@@ -190,7 +196,9 @@ class Activations:
         """Return all but the numbers of the maps, as JSON can hold it."""
         peaks = self.maps.max(axis=(1, 2)).tolist()
         lows = self.maps.min(axis=(1, 2)).tolist()
-        rows = zip(self.indices, self.strength.tolist(), lows, peaks, strict=True)
+        labels = self.labels or (None,) * len(self.indices)
+        rows = zip(self.indices, labels, self.strength.tolist(), lows, peaks, strict=True)
+        keys = ("channel", "label", "strength", "min", "max")
         return {
             "model": self.source,
             "picture": self.picture_name,
@@ -201,8 +209,11 @@ class Activations:
             "sort": self.sort,
             "silent": list(self.silent),
             "warnings": list(self.warnings),
-            "channels": [dict(zip(("channel", "strength", "min", "max"), row, strict=True)) for row in rows],
+            "channels": [dict(zip(keys, row, strict=True)) for row in rows],
         }
+
+    def _captions(self) -> list[str]:
+        return [printable(label, _LABEL) for label in self.labels] or [str(index) for index in self.indices]
 
     def __repr__(self) -> str:
         return f"Activations({self.title})"

@@ -21,7 +21,7 @@ def activations(
         typer.Option(
             "--layer",
             "-l",
-            help="A layer's name, or a value's.",
+            help="A layer's name, a value's, or logits; also with a channel: conv_2:5.",
             autocompletion=options.complete_layer,
             show_default=False,
         ),
@@ -36,6 +36,9 @@ def activations(
         str | None, typer.Option("--filters", help="Channels: 0-15,40.", show_default="all")
     ] = None,
     sort: Annotated[choices.Order, typer.Option(help="The order of the maps.")] = "none",
+    top: Annotated[
+        int | None, typer.Option(help="Only so many of the strongest, strongest first.", show_default="all")
+    ] = None,
     scale: Annotated[
         choices.Scale, typer.Option(help="What gets the strongest colour.", rich_help_panel=_PICTURE)
     ] = "shared",
@@ -75,7 +78,7 @@ def activations(
     Examples:
     inspector activations lars.onnx face.png -l conv_1 -o conv_1.png
 
-    inspector activations lars.onnx face.png -l conv_2 --sort strength --overlay --captions
+    inspector activations lars.onnx face.png -l conv_2 --top 16 --overlay --captions
 
     inspector activations lars.onnx face.png -l conv_2 -o conv_2.npy
     """
@@ -85,7 +88,7 @@ def activations(
     fields = options.preprocess_fields(channels, range, mean, std, resize)
     opened = load(model)
     found = opened.activations(
-        options.picture(image), layer, select=select, sort=sort, preprocess=fields or None
+        options.picture(image), layer, select=select, sort=sort, top=top, preprocess=fields or None
     )
     path = found.save(
         out or Path(f"{file_names([layer])[0]}-activations.png"),

@@ -142,6 +142,7 @@ class Exemplars:
             zoom=1,
             captions=self._captions() if captions else None,
             title=f"{self.title} · number: activation of the best{left}",
+            smaller="--filters 0-63, or a smaller --side",
         )
 
     def image(self, **options: Unpack[CardOptions]) -> Image.Image:

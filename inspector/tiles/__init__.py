@@ -13,7 +13,7 @@ from inspector.choices import Scale
 from inspector.colormaps import colormap as colours_of
 from inspector.errors import OptionError
 from inspector.tiles import levels, text
-from inspector.tiles.grid import Grid, fit
+from inspector.tiles.grid import SMALLER, Grid, fit
 from inspector.tiles.legend import Legend, legend
 from inspector.tiles.picture import Picture
 from inspector.tiles.text import Text
@@ -44,6 +44,7 @@ def tiles(
     captions: Sequence[str] | None = None,
     title: str = "",
     signed: bool = True,
+    smaller: str = SMALLER,
 ) -> Picture:
     """Draw many small arrays as one picture, zero as mid-grey.
 
@@ -59,6 +60,7 @@ def tiles(
         title: What the picture shows; drawn above when there are captions.
         signed: Whether there are numbers on both sides of zero; otherwise none is below, and zero is at the
             low end of the colours.
+        smaller: The hint for a picture that would be too large.
 
     Returns:
         The picture. NaN and infinity are magenta; a tile of zeros is mid-grey; without any tile or element it
@@ -88,7 +90,10 @@ def tiles(
     limit = levels.limits(arrays, scale)
     below = (text.LINE, text.width(captions) + text.APART) if captions is not None else (0, 0)
     top = text.LINE if captions is not None and title else 0
-    grid = fit(count, (height, width), columns=columns, padding=padding, zoom=zoom, caption=below, top=top)
+    size = height, width
+    grid = fit(
+        count, size, columns=columns, padding=padding, zoom=zoom, caption=below, top=top, smaller=smaller
+    )
     drawn = levels.to_rgb(arrays, limit) if colour else levels.to_palette(arrays, limit, signed=signed)
     canvas = _arrange(drawn, grid)
     key = legend(limit, scale, broken=not np.isfinite(arrays).all(), colour=colour, signed=signed)
@@ -105,6 +110,7 @@ def pictures(
     zoom: int | None = None,
     captions: Sequence[str] | None = None,
     title: str = "",
+    smaller: str = SMALLER,
 ) -> Picture:
     """Put finished pictures side by side.
 
@@ -116,14 +122,17 @@ def pictures(
         zoom: Screen pixels per pixel.
         captions: One line under each.
         title: What they show.
+        smaller: The hint for a picture that would be too large.
 
     Raises:
         OptionError: An option's value makes no sense.
     """
     below = (text.LINE, text.width(captions) + text.APART) if captions is not None else (0, 0)
     top = text.LINE if captions is not None and title else 0
-    size = pixels.shape[1], pixels.shape[2]
-    grid = fit(len(pixels), size, columns=columns, padding=padding, zoom=zoom, caption=below, top=top)
+    count, size = len(pixels), (pixels.shape[1], pixels.shape[2])
+    grid = fit(
+        count, size, columns=columns, padding=padding, zoom=zoom, caption=below, top=top, smaller=smaller
+    )
     picture = Picture(_arrange(pixels, grid), grid=grid, title=title, key=key.words if key else "")
     return picture if captions is None else _annotated(picture, captions, key)
 

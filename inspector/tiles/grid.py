@@ -13,6 +13,8 @@ _GOOD_SIDE = 1000
 _MAX_ZOOM = 256
 _READABLE = 4  # the least gutter around captions, in pixels
 _MAX_PIXELS = 100_000_000
+SMALLER = "--filters 0-63, --reduce mean, or a smaller --zoom or --padding"
+"""What makes a picture smaller, where a command has all of these options."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def fit(
     zoom: int | None = None,
     caption: tuple[int, int] = (0, 0),
     top: int = 0,
+    smaller: str = SMALLER,
 ) -> Grid:
     """Choose what the caller has not: columns, gutter and enlargement.
 
@@ -87,6 +90,7 @@ def fit(
         zoom: Pixels per weight.
         caption: Height and width in pixels that the largest caption needs.
         top: Height in pixels to keep free above.
+        smaller: The hint for a picture that would be too large.
 
     Raises:
         OptionError: A number is out of its range, or the picture would be too large.
@@ -110,7 +114,7 @@ def fit(
     if height * width > _MAX_PIXELS:
         raise OptionError(
             f"the picture would be {width:,} by {height:,} pixels; at most {_MAX_PIXELS:,} in all are drawn",
-            "--filters 0-63, --reduce mean, or a smaller --zoom or --padding",
+            smaller,
         )
     return grid
 

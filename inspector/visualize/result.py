@@ -148,6 +148,7 @@ class Visualization:
             zoom=zoom,
             captions=self._captions() if captions else None,
             title=title,
+            smaller="--filters 0-63, or a smaller --zoom",
         )
 
     def image(self, **options: Unpack[ShowOptions]) -> Image.Image:

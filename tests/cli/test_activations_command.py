@@ -63,3 +63,10 @@ def test_an_unknown_layer_exits_with_1(inspector, net, picture):
     said = inspector("activations", net, picture, "-l", "cnv")
     assert said.code == 1
     assert "nearest: conv" in said.err
+
+
+def test_the_strongest_maps_alone(inspector, net, picture):
+    said = inspector("activations", net, picture, "-l", "conv", "--top", 1, "--json", "-q", "--range", "0..1")
+    record = json.loads(said.out)
+    assert (record["sort"], record["total_channels"]) == ("strength", 2)
+    assert [row["channel"] for row in record["channels"]] == [0]

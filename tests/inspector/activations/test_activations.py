@@ -1,5 +1,7 @@
 """Feature maps of one picture, against the convolution by hand."""
 
+import json
+
 import numpy as np
 import onnx
 import pytest
@@ -73,6 +75,95 @@ def test_channels_are_selected_and_sorted_by_their_mean_magnitude(model):
     assert found.indices == tuple(order)
     assert np.allclose(found.strength, strength[order], atol=1e-5)
     assert found.title == "c · 3 of 4 maps of 6x4 for the picture"
+
+
+def test_the_strongest_of_all_maps_are_given_strongest_first(model):
+    strength = np.abs(by_hand()).mean(axis=(1, 2))
+    found = model.activations(PIXELS, "c", top=2)
+    assert found.indices == tuple(np.argsort(-strength)[:2].tolist())
+    assert found.sort == "strength"
+    assert np.allclose(found.maps, by_hand()[list(found.indices)], atol=1e-5)
+    assert len(model.activations(PIXELS, "c", top=9).indices) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"top": 0}, "top is 0; expected 1 or more", "--top 16"),
+        (
+            {"top": 2, "select": "1"},
+            "both the strongest maps and certain maps are asked for; expected one of them",
+            "--top 16, or --filters 0-15 --sort strength",
+        ),
+    ],
+)
+def test_a_number_of_strongest_that_makes_no_sense_is_refused(model, options, message, hint):
+    with pytest.raises(OptionError) as caught:
+        model.activations(PIXELS, "c", **options)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_a_channel_may_stand_in_the_name(model):
+    found = model.activations(PIXELS, "conv:2")
+    assert (found.layer, found.indices, found.total) == ("conv", (2,), 4)
+    assert np.allclose(found.maps[0], by_hand()[2], atol=1e-5)
+    with pytest.raises(OptionError, match="filter 4 does not exist; there are filters 0 to 3"):
+        model.activations(PIXELS, "conv:4")
+    with pytest.raises(UnknownLayerError, match="nearest: conv"):
+        model.activations(PIXELS, "cnv:2")
+
+
+def classes(tmp_path, end, count, labels):
+    """The mean of the pixels times 1, 2, … → a softmax or a sigmoid."""
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("MatMul", ["f", "d"], ["l"]),
+        helper.make_node(end, ["l"], ["y"], name="end"),
+    ]
+    weights = np.ones((48, count), np.float32) * np.arange(1, count + 1, dtype=np.float32) / 48
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 6])
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", count])
+    graph = helper.make_graph(nodes, "net", [value], [result], [numpy_helper.from_array(weights, "d")])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    helper.set_model_props(made, {"inspector.labels": json.dumps(labels)})
+    onnx.save(made, tmp_path / "classes.onnx")
+    return load(tmp_path / "classes.onnx")
+
+
+def test_the_logits_are_those_before_the_softmax_and_both_have_the_names_of_classes(tmp_path):
+    model = classes(tmp_path, "Softmax", 3, ["cat", "dog", "owl"])
+    mean = PIXELS.mean() / 255
+    logits, scores = model.activations(PIXELS, "logits"), model.activations(PIXELS, "end")
+    assert np.allclose(logits.maps.ravel(), [mean, 2 * mean, 3 * mean], atol=1e-5)
+    powers = np.exp([mean, 2 * mean, 3 * mean])
+    assert np.allclose(scores.maps.ravel(), powers / powers.sum(), atol=1e-5)
+    assert logits.labels == scores.labels == ("cat", "dog", "owl")
+    assert [text.text for text in logits.picture(captions=True).texts][:3] == ["cat", "dog", "owl"]
+    one = model.activations(PIXELS, "logits:2")
+    assert (one.layer, one.indices, one.labels) == ("logits", (2,), ("owl",))
+    assert [row["label"] for row in one.to_dict()["channels"]] == ["owl"]
+    assert model.activations(PIXELS, "f").labels == ()
+
+
+def test_a_single_sigmoid_has_two_logits_and_one_probability_of_the_second_class(tmp_path):
+    model = classes(tmp_path, "Sigmoid", 1, ["no", "yes"])
+    mean = PIXELS.mean() / 255
+    logits, scores = model.activations(PIXELS, "logits"), model.activations(PIXELS, "end")
+    assert np.allclose(logits.maps.ravel(), [-mean, mean], atol=1e-5)
+    assert (logits.labels, logits.total) == (("no", "yes"), 2)
+    assert np.allclose(scores.maps.ravel(), [1 / (1 + np.exp(-mean))], atol=1e-5)
+    assert scores.labels == ("yes",)
+
+
+def test_labels_of_another_number_are_not_written(tmp_path):
+    assert classes(tmp_path, "Softmax", 3, ["cat", "dog"]).activations(PIXELS, "logits").labels == ()
+
+
+@pytest.mark.parametrize("overlay", [False, True])
+def test_a_picture_too_large_is_refused_with_options_that_there_are(model, overlay):
+    with pytest.raises(OptionError, match="at most 100,000,000 in all are drawn") as caught:
+        model.activations(PIXELS, "c").picture(zoom=5000, overlay=overlay)
+    assert caught.value.hint == "--filters 0-63, or a smaller --zoom"
 
 
 def test_maps_without_anything_are_named(model, tmp_path):
