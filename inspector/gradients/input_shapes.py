@@ -88,9 +88,17 @@ def _pinned(info: ValueInfoProto, where: str, given: Sequence[int | None] | None
         raise GradientError(
             f"{where}: the input {info.name!r} has the shape {shown}, of which only the first axis may stay "
             "free in a gradient graph; expected a size for every other",
-            f"Give them: backward(model, ..., input_shape={{{info.name!r}: (1, ...)}})",
+            f"Give them: --input-shape {info.name}={_example(declared)} "
+            f"(in Python input_shape={{{info.name!r}: (1, ...)}})",
         )
     return tuple(declared)
+
+
+def _example(shape: Sequence[int | None]) -> str:
+    """A shape as the option takes it: sizes that are to be chosen are letters."""
+    if not shape:
+        return "1,3,224,224"
+    return ",".join("N" if not at else "SIZE" if size is None else str(size) for at, size in enumerate(shape))
 
 
 def _shown(shape: Sequence[int | None]) -> str:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from onnx import ValueInfoProto
 
 SEED = "seed"
-ELSEWHERE = "inspector layers names what there is; of and wrt take layers and values."
+ELSEWHERE = (
+    "inspector layers names what there is; --gradient and --wrt (in Python of and wrt) take them and values."
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _first_float(forward: Forward) -> str:
             return info.name
     raise GradientError(
         f"{forward.where}: has no input of floats; expected one to differentiate with respect to",
-        "Name a value of floats: backward(model, ..., wrt='VALUE'), for example the output of an embedding.",
+        "Name a value of floats, for example the output of an embedding: --wrt VALUE (in Python wrt='VALUE')",
     )
 
 

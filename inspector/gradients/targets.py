@@ -45,7 +45,7 @@ def target_of(forward: Forward, layers: Mapping[str, str], outputs: tuple[str, .
 
     Raises:
         UnknownLayerError: There is no such value or layer.
-        GradientError: There is no such channel, or no logits.
+        GradientError: There is no such channel, or no output.
     """
     if of in forward.known.kinds or of in forward.producers or of in layers:
         return Target(value_of(forward, layers, of))
@@ -79,7 +79,7 @@ def _channel(forward: Forward, value: str, channel: int) -> Target:
     if kind is None or len(kind.shape) < 2:
         raise GradientError(
             f"{forward.where}: the value {value!r} has no channels; expected one of at least two axes",
-            f"Ask for the whole value: of={value!r}",
+            f"Ask for the whole value: --gradient {value} (in Python of={value!r})",
         )
     axis = _channel_axis(forward, value)
     count = kind.shape[axis]
@@ -87,7 +87,7 @@ def _channel(forward: Forward, value: str, channel: int) -> Target:
         raise GradientError(
             f"{forward.where}: the value {value!r} has no channel {channel}; "
             f"expected 0 to {(count or 0) - 1}",
-            f"Ask for one that is there: of='{value}:0'",
+            f"Ask for one that is there: --gradient {value}:0 (in Python of='{value}:0')",
         )
     return Target(value, channel, axis)
 
@@ -110,7 +110,7 @@ def _channel_axis(forward: Forward, value: str) -> int:
 
 
 def _logits(forward: Forward, outputs: tuple[str, ...]) -> str:
-    """The value before the softmax or sigmoid that the first output ends with."""
+    """The value before the softmax or sigmoid that the first output ends with; else that output itself."""
     if not outputs:
         raise GradientError(f"{forward.where}: has no output; expected one", "")
     seen = outputs[0]
@@ -120,8 +120,4 @@ def _logits(forward: Forward, outputs: tuple[str, ...]) -> str:
         if node.op_type not in _PASSING:
             break
         seen = node.input[0]
-    raise GradientError(
-        f"{forward.where}: its output {outputs[0]!r} does not end with a softmax or sigmoid, so that there "
-        "are no logits to be found",
-        f"Ask for the output itself: of={outputs[0]!r}, or --gradient {outputs[0]}",
-    )
+    return outputs[0]

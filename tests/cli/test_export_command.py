@@ -37,6 +37,9 @@ def test_axes_that_are_free_take_their_size_from_an_option(inspector, net):
     said = inspector("export", "free.onnx", "--gradient", "logits")
     assert said.code == 1
     assert "of which only the first axis may stay free" in said.err.replace("\n", " ")
+    assert said.err.splitlines()[-1] == (
+        "  Give them: --input-shape x=N,SIZE,8,1 (in Python input_shape={'x': (1, ...)})"
+    )
     said = inspector("export", "free.onnx", "--gradient", "logits", "--input-shape", "1,8,8,1", "-q")
     assert (said.code, said.err) == (0, "")
 

@@ -105,7 +105,7 @@ def test_free_axes_must_be_given_a_size() -> None:
         "the model in memory: the input 'x' has the shape (?, ?), of which only the first axis may stay free "
         "in a gradient graph; expected a size for every other"
     )
-    assert error.hint == "Give them: backward(model, ..., input_shape={'x': (1, ...)})"
+    assert error.hint == "Give them: --input-shape x=N,SIZE (in Python input_shape={'x': (1, ...)})"
     shape = backward(model, of="y", input_shape=(1, 7)).graph.input[0].type.tensor_type.shape
     assert [each.dim_param or each.dim_value for each in shape.dim] == ["N", 7]
 
@@ -148,7 +148,7 @@ def test_there_is_something_to_differentiate_with_respect_to() -> None:
     assert error.hint == "Leave wrt out for the first input of floats, or name one: wrt='VALUE'"
 
 
-def test_unknown_names_channels_and_logits_are_refused() -> None:
+def test_unknown_names_and_channels_are_refused() -> None:
     model = network(helper.make_node("Relu", ["x"], ["y"]))
     with pytest.raises(UnknownLayerError) as caught:
         backward(model, of="why")
@@ -156,10 +156,7 @@ def test_unknown_names_channels_and_logits_are_refused() -> None:
     assert refused(model, of="y:4").message == (
         "the model in memory: the value 'y' has no channel 4; expected 0 to 3"
     )
-    assert refused(model, of="logits").message == (
-        "the model in memory: its output 'y' does not end with a softmax or sigmoid, so that there are no "
-        "logits to be found"
-    )
+    assert refused(model, of="y:4").hint == "Ask for one that is there: --gradient y:0 (in Python of='y:0')"
 
 
 def test_a_value_of_one_axis_has_no_channels() -> None:
@@ -298,6 +295,7 @@ def test_the_logits_before_a_quantized_softmax_are_found() -> None:
     assert Gradient(model, of="logits").target == "logit"
 
 
-def test_a_model_without_logits_says_how_to_ask_for_its_output() -> None:
-    error = refused(network(helper.make_node("Relu", ["x"], ["y"])), of="logits")
-    assert error.hint == "Ask for the output itself: of='y', or --gradient y"
+def test_a_model_that_ends_without_softmax_gives_its_logits_itself() -> None:
+    model = network(helper.make_node("Relu", ["x"], ["y"]))
+    assert Gradient(model, of="logits").target == "y"
+    assert Gradient(model, of="logits:2").target == "y"
