@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.gradients import Gradient
-from inspector.visualize.diversity import similarity_gradient
+from inspector.visualize.diversity import likeness_gradient
 from inspector.visualize.head import Head
 from inspector.visualize.pixels import Floats, Pixels
 from inspector.visualize.sampling import View, centred, drawn
@@ -21,8 +21,8 @@ _MOMENTS = (0.9, 0.9)
 _TINY = 1e-8
 # How much roughness counts beside the activation, both by their mean slope.
 _SMOOTH = 0.1
-# How much likeness among pictures of one unit counts beside it, at the beginning; at the end nothing does.
-_DIVERSE = 0.2
+# How much likeness among pictures of one unit counts beside it.
+_DIVERSE = 1.0
 # The canvas is this share of the picture larger on every side, so that it can be shifted.
 _MARGIN = 1 / 20
 _MOST_MARGIN = 8
@@ -71,7 +71,7 @@ class Ascent:
 
         Args:
             channels: The units.
-            per_unit: How many pictures for each; they are kept from looking to the layer all the same.
+            per_unit: How many pictures for each; they are kept from being alike.
             steps: How many steps to take.
             seed: Of the beginnings and of the shifts; a unit's picture does not depend on which others are
                 asked for.
@@ -88,15 +88,13 @@ class Ascent:
         random = np.random.default_rng([seed])
         waves = self.spectrum.start(seeds) if start is None else self._started(start)
         moments = np.zeros_like(waves), np.zeros(waves.shape, np.complex64)
-        pull: NDArray[np.float32] | None = None
         still = centred(self._canvas, self.head.size)
         for at in range(steps):
             pictures = self.spectrum.pictures(waves)
             view = drawn(random, self._canvas, self.head.size) if self.moving else still
-            slope, values = self._slope(view, pictures, chosen, pull)
+            slope = _unit(self._slope(view, pictures, chosen)) - _SMOOTH * _roughness_gradient(pictures)
             if per_unit > 1:
-                pull = similarity_gradient(values, self.head, per_unit) * -_DIVERSE * (1 - at / steps)
-            slope = _unit(slope) - _SMOOTH * _roughness_gradient(pictures)
+                slope -= _DIVERSE * likeness_gradient(pictures, per_unit)
             rate = _RATE * 0.5 * (1 + np.cos(np.pi * at / steps))
             waves = _stepped(waves, self.spectrum.pulled(slope, pictures), moments, at + 1, rate)
             step()
@@ -137,23 +135,17 @@ class Ascent:
         sample = 4 * self.pixels.channels * self.head.size[0] * self.head.size[1]
         return self.gradient.batch or max(1, _BATCH_BYTES // sample)
 
-    def _slope(
-        self, view: View, pictures: Floats, chosen: NDArray[np.int64], pull: Floats | None
-    ) -> tuple[Floats, Floats]:
-        """The gradient of each picture's own unit by the canvas, and the values of the layer."""
+    def _slope(self, view: View, pictures: Floats, chosen: NDArray[np.int64]) -> Floats:
+        """The gradient of each picture's own unit by the canvas."""
         seen = view.seen(pictures)
-        slopes, values = [], []
+        slopes = []
         for start in range(0, len(seen), self._size):
             part = slice(start, start + self._size)
             shape = (len(seen[part]), *self.gradient.seed_shape(self.gradient.batch or 1)[1:])
             seeds = np.zeros(shape, np.float32)
             seeds[self.head.index(chosen[part])] = 1
-            if pull is not None:
-                seeds += pull[part]
-            slope, value = self._run(seen[part], seeds)
-            slopes.append(slope)
-            values.append(value)
-        return view.pulled(np.concatenate(slopes)), np.concatenate(values)
+            slopes.append(self._run(seen[part], seeds)[0])
+        return view.pulled(np.concatenate(slopes))
 
     def _run(self, seen: Floats, seeds: Floats | None) -> tuple[Floats, Floats]:
         """The gradient by the pixels and the values, for as many pictures as one run takes."""

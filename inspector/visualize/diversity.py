@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from inspector.visualize.head import Head
 from inspector.visualize.pixels import Floats
 
 
-def similarity_gradient(values: Floats, head: Head, group: int) -> Floats:
-    """Differentiate how alike pictures of one unit look to the layer, by the layer's values.
+def likeness_gradient(pictures: Floats, group: int) -> Floats:
+    """Differentiate how alike the pictures of each unit are, by their pixels.
 
-    A picture's style is the Gram matrix of its channels; two pictures are as alike as the cosine between
-    their styles. What is differentiated is the sum over the other pictures of the unit, in units of the
-    size of the values, so that it weighs the same in every layer.
+    Two pictures are as alike as half the square of the correlation of their pixels where that is above zero,
+    and not at all otherwise. What is differentiated for each picture is the mean over the other ones of its
+    unit. It is in units of the picture's own contrast, so that it weighs the same beside a slope of length
+    one whatever a unit answers with: at most about a third for two pictures.
 
     Args:
-        values: float32 (units · group, …), the layer's values for each picture.
-        head: Says what their axes are.
-        group: How many pictures each unit has.
+        pictures: float32 (units · group, channels, height, width); those of a unit stand together.
+        group: How many pictures each unit has, at least 2.
 
     Returns:
-        float32, as `values`.
+        float32, as `pictures`.
 
     Reference:
-        Olah, Mordvintsev, Schubert: Feature visualization, Distill 2017, "diversity"; Gatys, Ecker, Bethge:
-        A neural algorithm of artistic style, 2015, equation 3, for the Gram matrix.
+        Olah, Mordvintsev, Schubert: Feature visualization, Distill 2017, "diversity". There it is the style
+        in the layer that is kept apart: of a class's score or a dense layer's unit, which have none, that
+        leaves the pictures alike.
     """
-    order = [head.value_axes.index(letter) for letter in "NCHW" if letter in head.value_axes]
-    turned = values.transpose(order)
-    count, channels = turned.shape[:2]
-    maps = turned.reshape(count // group, group, channels, -1).astype(np.float64)
-    style = maps @ maps.swapaxes(2, 3)
-    size = np.sqrt((style**2).sum(axis=(2, 3), keepdims=True))
-    size[size == 0] = 1
-    style /= size
-    others = style.sum(axis=1, keepdims=True) - style
-    alike = (others * style).sum(axis=(2, 3), keepdims=True)
-    slope = 2 * ((others - alike * style) / size) @ maps
-    scaled = slope * np.sqrt((maps**2).sum(axis=(2, 3), keepdims=True))
-    found: Floats = scaled.reshape(turned.shape).transpose(np.argsort(order)).astype(np.float32)
-    return found
+    flat = pictures.reshape(len(pictures) // group, group, -1).astype(np.float64)
+    flat -= flat.mean(axis=2, keepdims=True)
+    size = np.linalg.norm(flat, axis=2, keepdims=True)
+    unit = flat / np.where(size > 0, size, 1)
+    alike = unit @ unit.swapaxes(1, 2)
+    alike[:, np.arange(group), np.arange(group)] = 0
+    above = np.maximum(alike, 0)
+    slope = above @ unit - (above * alike).sum(axis=2, keepdims=True) * unit
+    scaled: Floats = (slope * np.sqrt(flat.shape[2]) / (group - 1)).astype(np.float32)
+    return scaled.reshape(pictures.shape)

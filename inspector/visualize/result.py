@@ -22,6 +22,7 @@ SUFFIXES = (".png", ".svg", ".npy")
 """What `Visualization.save` can write."""
 
 _NAMED = 12  # how many filters a sentence names before it says "and 20 more"
+_WEAK = "≤"
 LABEL = 24
 """How many signs of a class's name a caption has."""
 
@@ -77,12 +78,14 @@ class Visualization:
     @property
     def beaten(self) -> tuple[int, ...]:
         """The numbers of the filters that some random picture excites as much as what was found."""
-        best = self.activations.max(axis=1)
-        return tuple(
-            index
-            for index, found, chance in zip(self.indices, best, self.random, strict=True)
-            if found <= chance
-        )
+        pairs = zip(self.indices, self.weak, strict=True)
+        return tuple(index for index, weak in pairs if weak.all())
+
+    @property
+    def weak(self) -> NDArray[np.bool_]:
+        """Which pictures do no better than some random picture, bool (filters, per filter)."""
+        weak: NDArray[np.bool_] = self.activations <= self.random[:, None]
+        return weak
 
     @property
     def dead(self) -> tuple[int, ...]:
@@ -102,6 +105,13 @@ class Visualization:
             notes.append(f"no picture was found that the {self.before} lets through for {_listed(self.dead)}")
         if self.beaten:
             notes.append(f"a random picture does as well as what was found for {_listed(self.beaten)}")
+        some = [
+            index
+            for index, weak in zip(self.indices, self.weak, strict=True)
+            if weak.any() and not weak.all()
+        ]
+        if some:
+            notes.append(f"a random picture does as well as some of those found for {_listed(tuple(some))}")
         return tuple(notes)
 
     @property
@@ -130,7 +140,7 @@ class Visualization:
             padding: Pixels between tiles.
             zoom: Screen pixels per pixel.
             captions: Whether to write each filter's number with the activation reached, what random pictures
-                reach in brackets, and a title.
+                reach in brackets, a sign where that is as much, and a title.
 
         Raises:
             OptionError: An option's value makes no sense.
@@ -141,6 +151,8 @@ class Visualization:
         if columns is None and per_filter > 1:
             columns = per_filter * math.ceil(math.sqrt(count * per_filter) / per_filter)
         title = f"{self.title} · number: activation reached (best of random pictures)"
+        if self.weak.any():
+            title += f" · {_WEAK} no better than random"
         return pictures(
             colour,
             columns=columns,
@@ -202,7 +214,7 @@ class Visualization:
     def _captions(self) -> list[str]:
         names = [printable(label, LABEL) for label in self.labels] or [str(index) for index in self.indices]
         return [
-            f"{name}: {figure(value)} ({figure(chance)})"
+            f"{name}: {figure(value)} ({figure(chance)}){f' {_WEAK}' if value <= chance else ''}"
             for name, values, chance in zip(
                 names, self.activations.tolist(), self.random.tolist(), strict=True
             )

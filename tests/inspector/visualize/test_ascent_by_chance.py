@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn_networks import saved
+from drawn_networks import saved, yes_or_no
 from onnx import helper
 
 from inspector.visualize import ascent
@@ -69,23 +69,29 @@ def test_views_are_turned_either_way_and_by_at_most_five_degrees():
     assert -5.01 <= min(turns) < -4
 
 
-def test_several_pictures_of_one_filter_are_pulled_apart_in_what_it_leaves_open(tmp_path, monkeypatch):
-    """The filter asked for wants its left half white; the layer's others see the right half."""
-    kernels = np.zeros((3, 1, 4, 8), np.float32)
-    kernels[0, 0, :, :4] = 1
-    kernels[1, 0, :2, 4:], kernels[1, 0, 2:, 4:] = 1, -1
-    kernels[2, 0, :, 4:6], kernels[2, 0, :, 6:] = 1, -1
+def mean_correlation(pictures):
+    """Of all pairs of pictures, (count, H, W)."""
+    found = np.corrcoef(pictures.reshape(len(pictures), -1).astype(float))
+    return found[np.triu_indices(len(pictures), 1)].mean()
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_several_pictures_of_one_filter_are_pulled_apart_whatever_the_size_of_its_answers(tmp_path, size):
+    """The filter has one best picture: those that begin anew find it again and again."""
+    kernels = np.random.default_rng(0).normal(size=(1, 1, 6, 6)).astype(np.float32) * size
     model = saved(tmp_path, [helper.make_node("Conv", ["x", "w"], ["y"])], {"w": kernels}, ("N", 1, 10, 12))
+    alone = [model.visualize("y", steps=100, seed=seed) for seed in range(3)]
+    found = model.visualize("y", per_filter=3, steps=100)
+    anew = np.stack([each.pictures[0, 0] for each in alone])
+    assert mean_correlation(anew) > 0.9
+    assert mean_correlation(found.pictures[0]) < 0.7
+    assert not found.weak.any()
+    assert found.activations.min() > 0.7 * max(each.activations.max() for each in alone)
 
-    def distance(weight: float) -> float:
-        monkeypatch.setattr(ascent, "_DIVERSE", weight)
-        found = []
-        for seed in range(4):
-            pair = model.visualize("y", select=[0], per_filter=2, steps=40, seed=seed).pictures[0] / 255
-            answers = pair.reshape(2, -1) @ kernels[1:].reshape(2, -1).T
-            found.append(np.linalg.norm(answers[0] - answers[1]))
-        return float(np.mean(found))
 
-    # Stronger than it is, to be seen within few steps.
-    apart, free = distance(5 * ascent._DIVERSE), distance(0.0)
-    assert apart > 1.1 * free
+def test_several_pictures_of_one_class_are_pulled_apart_though_its_scores_tell_them_not_apart(tmp_path):
+    model, _ = yes_or_no(tmp_path)
+    anew = np.stack([model.visualize(target=1, steps=100, seed=seed).pictures[0, 0] for seed in range(3)])
+    together = model.visualize(target=1, per_filter=3, steps=100).pictures[0]
+    assert mean_correlation(anew) > 0.9
+    assert mean_correlation(together) < 0.7

@@ -1,12 +1,10 @@
 """The parts of the ascent: each derivative against differences, each pattern against plain loops."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from inspector.visualize.ascent import _roughness_gradient, _stepped
-from inspector.visualize.diversity import similarity_gradient
+from inspector.visualize.diversity import likeness_gradient
 from inspector.visualize.sampling import centred, drawn
 from inspector.visualize.spectrum import Spectrum
 
@@ -91,27 +89,31 @@ def test_roughness_is_differentiated():
     np.testing.assert_allclose(_roughness_gradient(pictures), true, atol=1e-5)
 
 
-@pytest.mark.parametrize("axes", ["NCHW", "NHWC", "NC"])
-def test_likeness_is_differentiated(axes):
-    shape = {"N": 3, "C": 4, "H": 2, "W": 3}
-    values = RANDOM.normal(size=[shape[letter] for letter in axes])
+def test_likeness_is_differentiated():
+    pictures = RANDOM.normal(size=(3, 1, 1, 3, 4)) + 0.5 * RANDOM.normal(size=(3, 2, 1, 3, 4))
+    pictures[0, 1] = -pictures[0, 0] + 0.1 * pictures[0, 1]
 
     def likeness(array):
-        maps = array.transpose([axes.index(letter) for letter in "NCHW" if letter in axes])
-        styles = []
-        for sample in maps.reshape(3, 4, -1):
-            style = sample @ sample.T
-            styles.append(style / np.sqrt((style**2).sum()))
-        return sum((a * b).sum() for i, a in enumerate(styles) for b in styles[i + 1 :])
+        pairs = array.reshape(3, 2, -1)
+        return sum(max(np.corrcoef(a, b)[0, 1], 0) ** 2 / 2 for a, b in pairs)
 
-    true = slope_by_differences(likeness, values, 1e-5)
-    sizes = np.sqrt((values.reshape(3, -1) ** 2).sum(axis=1)).reshape(3, *[1] * (values.ndim - 1))
-    mine = similarity_gradient(values, SimpleNamespace(value_axes=axes), 3)
-    np.testing.assert_allclose(mine, true * sizes, rtol=1e-4, atol=1e-5)
+    flat = pictures.reshape(6, 1, 3, 4)
+    true = slope_by_differences(likeness, flat, 1e-5)
+    mine = likeness_gradient(flat, 2)
+    np.testing.assert_allclose(
+        mine, true * flat.std(axis=(1, 2, 3), keepdims=True) * 12, rtol=1e-4, atol=1e-5
+    )
+    assert not mine[:2].any() and mine[2:].any()
 
 
-def test_a_silent_picture_is_like_none():
-    assert not similarity_gradient(np.zeros((2, 3), np.float32), SimpleNamespace(value_axes="NC"), 2).any()
+def test_likeness_of_several_is_the_mean_over_the_pairs():
+    pictures = RANDOM.normal(size=(3, 1, 4, 4))
+    alone = [likeness_gradient(pictures[[0, other]], 2)[0] for other in (1, 2)]
+    np.testing.assert_allclose(likeness_gradient(pictures, 3)[0], np.mean(alone, axis=0), atol=1e-6)
+
+
+def test_a_flat_picture_is_like_none():
+    assert not likeness_gradient(np.ones((2, 1, 2, 2), np.float32), 2).any()
 
 
 def test_the_first_step_of_adam_has_the_length_of_the_rate():

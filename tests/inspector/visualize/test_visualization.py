@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,13 +13,32 @@ from inspector.errors import OptionError, OutputExistsError
 
 
 def test_captions_have_the_activation_and_what_chance_reaches(two_filters):
-    found = two_filters.visualize("c", steps=3)
+    found = two_filters.visualize("c", steps=60)
     texts = [text.text for text in found.picture().texts]
     assert texts[0] == f"0: {found.activations[0, 0]:.3g} ({found.random[0]:.3g})"
     assert texts[-1] == (
         "c · 2 filters · 5x5, what one position sees · number: activation reached (best of random pictures)"
     )
     assert found.picture(captions=False).texts == ()
+
+
+def test_pictures_that_do_no_better_than_chance_are_marked_and_said(two_filters):
+    found = replace(
+        two_filters.visualize("c", steps=2, per_filter=2),
+        activations=np.array([[3, 1], [2, 2]], np.float32),
+        random=np.array([1, 2.5], np.float32),
+    )
+    assert found.weak.tolist() == [[False, True], [True, True]]
+    assert found.beaten == (1,)
+    texts = [text.text for text in found.picture().texts]
+    assert texts[:4] == ["0: 3 (1)", "0: 1 (1) ≤", "1: 2 (2.5) ≤", "1: 2 (2.5) ≤"]
+    assert texts[-1].endswith(
+        "number: activation reached (best of random pictures) · ≤ no better than random"
+    )
+    assert found.notes == (
+        "a random picture does as well as what was found for filter 1",
+        "a random picture does as well as some of those found for filter 0",
+    )
 
 
 def test_files_by_suffix(two_filters, tmp_path):
