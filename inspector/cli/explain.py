@@ -190,6 +190,11 @@ def explain(
     if pairs:
         # Before the regions: a mask that does not fit must not cost what was computed.
         output.note(f"wrote {result.save(path, force=force)}", quiet=quiet)
+        if path.suffix.lower() in (".png", ".svg") and result.drawn < len(result):
+            output.note(
+                f"the picture shows the first {result.drawn} of {len(result)}; a .npy or .json file has all",
+                quiet=quiet,
+            )
     decided = report(explainer, pairs, where, seed=seed) if where and pairs else None
     if as_json:
         output.json({**result.to_dict(), "regions": None if decided is None else decided.to_dict()})

@@ -1,4 +1,4 @@
-"""Explanations as a picture: a row for each picture, a column for each method."""
+"""Explanations as a picture: a group of tiles for each picture, a tile for each method."""
 
 from __future__ import annotations
 
@@ -10,44 +10,62 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.overlay import enlarged, overlays
+from inspector.explain.arrangement import GAP, Arrangement, arranged
+from inspector.overlay import overlays
 from inspector.safe_names import printable
 from inspector.tiles import Legend, Picture, pictures
+from inspector.tiles.text import APART, shortened, width
 
 if TYPE_CHECKING:
     from inspector.explain.result import Explanation, Heatmap
 
-# About how wide the whole is, and how small a tile may become, in pixels.
-_WIDTH, _LEAST = 1000, 150
 _SIGNED, _UNSIGNED = "coolwarm", "magma"
-_CAPTION = 30
+# What is left for a file's name beside a class at the least: its first letters.
+_STUB = 45
+
+
+def drawn(items: Sequence[Explanation]) -> int:
+    """How many of the pictures there is room for; those are the first ones."""
+    return _arranged(items, None).shown if items else 0
 
 
 def draw(items: Sequence[Explanation], *, captions: bool, zoom: int | None) -> Picture:
     """Draw explanations; see `Explanations.picture`. At least one."""
-    columns = 1 + len(items[0].heatmaps)
-    side = max(_LEAST, _WIDTH // columns)
-    tiles: list[NDArray[np.uint8]] = []
-    words: list[str] = []
-    names = _names(items)
-    for item, name in zip(items, names, strict=True):
-        shown = (
-            enlarged(item.seen, side) if zoom is None else enlarged(item.seen, zoom * max(item.seen.shape))
-        )
-        tiles.append(_colour(shown))
-        words.append(_title(item, name))
-        for heatmap in item.heatmaps:
-            tiles.append(_over(shown, heatmap))
-            words.append(_named(heatmap))
+    arrangement = _arranged(items, zoom)
+    shown = items[: arrangement.shown]
+    rows = [_tiles(item, arrangement) for item in shown]
+    tiles = [tile for row in rows for tile in row]
     whole = np.stack([_padded(tile, tiles) for tile in tiles])
+    room = whole.shape[2] - APART
+    columns = len(rows[0])
+    words = [
+        word for item, name in zip(shown, _names(items), strict=False) for word in _words(item, name, room)
+    ]
     return pictures(
         whole,
-        key=_key(items[0].heatmaps),
-        columns=columns,
+        key=_key(items[0].heatmaps, "" if len(shown) == len(items) else f"{len(shown)} of {len(items)}"),
+        columns=arrangement.groups * columns,
         zoom=1,
         captions=words if captions else None,
         title=f"Why {printable(items[0].label)}?" if len({item.label for item in items}) == 1 else "",
+        group=columns if arrangement.groups > 1 else 0,
+        gap=GAP if arrangement.groups > 1 else 0,
     )
+
+
+def _arranged(items: Sequence[Explanation], zoom: int | None) -> Arrangement:
+    return arranged([item.seen.shape for item in items], 1 + len(items[0].heatmaps), zoom)
+
+
+def _tiles(item: Explanation, arrangement: Arrangement) -> list[NDArray[np.uint8]]:
+    """The picture, and each map over it."""
+    shown = arrangement.sized(item.seen)
+    return [_colour(shown), *(_over(shown, heatmap) for heatmap in item.heatmaps)]
+
+
+def _words(item: Explanation, name: str, room: int) -> list[str]:
+    """What stands under each of them, no wider than a tile."""
+    return [_title(item, name, room), *(_named(heatmap, room) for heatmap in item.heatmaps)]
 
 
 def _over(shown: NDArray[np.uint8], heatmap: Heatmap) -> NDArray[np.uint8]:
@@ -66,21 +84,30 @@ def _names(items: Sequence[Explanation]) -> list[str]:
     return [path.name if counts[path.name] == 1 else f"{path.parent.name}/{path.name}" for path in paths]
 
 
-def _title(item: Explanation, name: str) -> str:
-    name = printable(name, _CAPTION)
-    return f"{name}: {printable(item.label, _CAPTION)} {100 * item.probability:.1f} %"
+def _title(item: Explanation, name: str, room: int) -> str:
+    """The file and the class; where there is no room for both, the class is kept."""
+    figure = f" {100 * item.probability:.1f} %"
+    label = shortened(printable(item.label), room - width([figure]) - _STUB)
+    rest = f": {label}{figure}"
+    return shortened(printable(name), room - width([rest])) + rest
 
 
-def _named(heatmap: Heatmap) -> str:
-    return f"{heatmap.method} at {printable(heatmap.layer, _CAPTION)}" if heatmap.layer else heatmap.method
+def _named(heatmap: Heatmap, room: int) -> str:
+    if not heatmap.layer:
+        return shortened(heatmap.method, room)
+    head = f"{heatmap.method} at "
+    # The end of a layer's name is what tells it from the others.
+    return head + shortened(printable(heatmap.layer), room - width([head]), end=True)
 
 
-def _key(heatmaps: Sequence[Heatmap]) -> Legend:
+def _key(heatmaps: Sequence[Heatmap], part: str) -> Legend:
     """One bar for the colours; with both kinds of maps, that of the signed ones, and words for the others."""
     from inspector.colormaps import colormap
 
     signed = [heatmap.signed for heatmap in heatmaps]
     note = "each map to its own scale, clipped at the 99th percentile"
+    if part:
+        note += f"; the first {part} pictures"
     if not any(signed):
         return Legend(("no part in it", "", "decides"), note, False, colormap(_UNSIGNED, 255))
     if not all(signed):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from inspector import saving
 from inspector.errors import OptionError
-from inspector.explain.picture import draw
+from inspector.explain.picture import draw, drawn
 from inspector.explain.trust import Trust, summary
 from inspector.predictions import Failure
 from inspector.tiles import Picture
@@ -167,11 +167,15 @@ class Explanations(Sequence[Explanation]):
         return tuple(lines)
 
     def picture(self, *, captions: bool = True, zoom: int | None = None) -> Picture:
-        """Draw a row for each picture: the picture, then each method's map over it.
+        """Draw a group for each picture: the picture, then each method's map over it.
+
+        Up to three pictures stand one below the other; more are laid side by side as well. Of very many only
+        the first are drawn, `drawn` of them.
 
         Args:
             captions: Whether to write methods, classes and the meaning of the colours.
-            zoom: Screen pixels per pixel of the input; by default, what makes the picture about 1,000 wide.
+            zoom: Screen pixels per pixel of the input; by default, what makes the whole about 1,000 wide, or
+                as much larger as the number of pictures needs.
 
         Raises:
             OptionError: No picture was explained.
@@ -179,6 +183,11 @@ class Explanations(Sequence[Explanation]):
         if not self.items:
             raise OptionError(f"{self.model}: no picture could be explained, so there is nothing to show", "")
         return draw(self.items, captions=captions, zoom=zoom)
+
+    @property
+    def drawn(self) -> int:
+        """How many of the pictures `picture` draws; the .npy and .json files have all."""
+        return drawn(self.items)
 
     def image(self) -> Image.Image:
         """Return the picture as a Pillow image."""

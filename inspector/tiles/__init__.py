@@ -111,6 +111,8 @@ def pictures(
     captions: Sequence[str] | None = None,
     title: str = "",
     smaller: str = SMALLER,
+    group: int = 0,
+    gap: int = 0,
 ) -> Picture:
     """Put finished pictures side by side.
 
@@ -123,6 +125,8 @@ def pictures(
         captions: One line under each.
         title: What they show.
         smaller: The hint for a picture that would be too large.
+        group: Columns that belong together; 0 where all do.
+        gap: Pixels between two groups, beside the padding.
 
     Raises:
         OptionError: An option's value makes no sense.
@@ -133,6 +137,7 @@ def pictures(
     grid = fit(
         count, size, columns=columns, padding=padding, zoom=zoom, caption=below, top=top, smaller=smaller
     )
+    grid = dataclasses.replace(grid, group=group, gap=gap)
     picture = Picture(_arrange(pixels, grid), grid=grid, title=title, key=key.words if key else "")
     return picture if captions is None else _annotated(picture, captions, key)
 
@@ -146,6 +151,11 @@ def _arrange(drawn: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]:
     (down, right), (rows, columns) = grid.pitch, (grid.rows, grid.columns)
     height, width = grid.tile[0] * grid.zoom, grid.tile[1] * grid.zoom
     enlarged = drawn.repeat(grid.zoom, axis=1).repeat(grid.zoom, axis=2)
+    if grid.gap:
+        for index, tile in enumerate(enlarged):
+            x, y = grid.origin(index)
+            canvas[y : y + height, x : x + width] = tile
+        return canvas
     x, y = grid.origin(0)
     # Seen as rows and columns of cells, all tiles of the complete rows go in at once.
     cells = canvas[y : y + rows * down, grid.padding :].reshape(rows, down, columns, right, *colour)

@@ -30,6 +30,8 @@ class Grid:
         cell_width: Width of a cell: the tile's, or the widest caption's if that is more.
         caption: Height of the strip under each tile for its caption; 0 without captions.
         top: Height kept free above the first row, for a title.
+        group: Columns that belong together; 0 where all do.
+        gap: What stands between two groups beside the gutter.
     """
 
     count: int
@@ -40,6 +42,8 @@ class Grid:
     cell_width: int
     caption: int = 0
     top: int = 0
+    group: int = 0
+    gap: int = 0
 
     @property
     def rows(self) -> int:
@@ -55,14 +59,20 @@ class Grid:
     def size(self) -> tuple[int, int]:
         """Height and width of the whole grid, the outer gutter and the title's strip included."""
         down, right = self.pitch
-        return self.top + self.rows * down + self.padding, self.columns * right + self.padding
+        across = self.columns * right + self.padding + self._gaps(self.columns - 1)
+        return self.top + self.rows * down + self.padding, across
 
     def origin(self, index: int) -> tuple[int, int]:
         """Return the x and y of the upper left pixel of a tile."""
         down, right = self.pitch
         row, column = divmod(index, self.columns)
         indent = (self.cell_width - self.tile[1] * self.zoom) // 2
-        return self.padding + column * right + indent, self.top + self.padding + row * down
+        x = self.padding + column * right + self._gaps(column) + indent
+        return x, self.top + self.padding + row * down
+
+    def _gaps(self, column: int) -> int:
+        """What the gaps between groups add before a column."""
+        return column // self.group * self.gap if self.group else 0
 
 
 def fit(

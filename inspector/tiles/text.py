@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -26,8 +27,21 @@ LINE = SIZE + 5
 
 _BITMAP_ASCENT = 9
 
-# Pillow's built-in font has little beyond ASCII; a "?" is clearer than its empty box.
-_BUILT_IN = {*map(chr, range(32, 127)), "±", "·"}
+# Pillow's built-in font has little beyond ASCII, and draws a box for all else; the bitmap font has Latin-1.
+_BUILT_IN = {*map(chr, range(32, 127)), *"©«°±·»“”…™"}
+_LATIN = {*map(chr, range(32, 127)), *map(chr, range(161, 256))}
+_BOX, _NO_BOX = "\N{WHITE SQUARE}", "\N{CURRENCY SIGN}"
+_OTHERWISE = {
+    "…": "...",
+    "ß": "ss",
+    "æ": "ae",
+    "Æ": "AE",
+    "ø": "o",
+    "Ø": "O",
+    "ł": "l",
+    "\u2013": "-",
+    "—": "-",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,39 @@ class Text:
 def width(lines: Sequence[str]) -> int:
     """Return the width in pixels of the widest of the lines."""
     font = _font()
-    return max((int(np.ceil(font.getlength(_spell(line)))) for line in set(lines)), default=0)
+    return max((int(np.ceil(font.getlength(_spell(line, font)))) for line in set(lines)), default=0)
+
+
+def shortened(line: str, room: int, *, end: bool = False) -> str:
+    """Return a line cut to a width, with "…" where something is missing.
+
+    Args:
+        line: What it says.
+        room: Pixels that it may take.
+        end: Whether its end is kept, as of a path, and not its beginning.
+
+    Example:
+        >>> shortened("blocks/13/pointwise", 80, end=True)
+        '…/pointwise'
+    """
+    font = _font()
+
+    def fits(text: str) -> bool:
+        return font.getlength(_spell(text, font)) <= room
+
+    if fits(line):
+        return line
+    low, high = 0, len(line)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(_cut(line, middle, end)) else (low, middle - 1)
+    # A path is cut between its parts, if one of them fits.
+    at = line.find("/", len(line) - low) if end and low else -1
+    return f"…{line[at:]}" if 0 <= at < len(line) - 1 else _cut(line, low, end)
+
+
+def _cut(line: str, count: int, end: bool) -> str:
+    return f"…{line[len(line) - count :]}" if end else f"{line[:count]}…"
 
 
 def draw(pixels: NDArray[np.uint8], texts: Sequence[Text]) -> NDArray[np.uint8]:
@@ -62,7 +108,7 @@ def draw(pixels: NDArray[np.uint8], texts: Sequence[Text]) -> NDArray[np.uint8]:
     font = _font()
     for text in texts:
         # The anchor is worked out here: the bitmap font, used where FreeType is missing, knows none.
-        line = _spell(text.text)
+        line = _spell(text.text, font)
         length = font.getlength(line)
         left = text.x - {"start": 0.0, "middle": length / 2, "end": length}[text.anchor]
         pen.text((round(left), text.y - _ascent(font)), line, fill=INK, font=font)
@@ -80,5 +126,20 @@ def _ascent(font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:
     return int(metrics()[0]) if metrics else _BITMAP_ASCENT
 
 
-def _spell(line: str) -> str:
-    return "".join(sign if sign in _BUILT_IN else "?" for sign in line)
+def _spell(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """A line in what the font has: a letter without its accent rather than none, or else a box."""
+    from PIL import ImageFont
+
+    scalable = isinstance(font, ImageFont.FreeTypeFont)
+    known, box = (_BUILT_IN, _BOX) if scalable else (_LATIN, _NO_BOX)
+
+    def spelled(sign: str) -> str:
+        if sign in known:
+            return sign
+        plain = _OTHERWISE.get(sign) or "".join(
+            part for part in unicodedata.normalize("NFKD", sign) if not unicodedata.combining(part)
+        )
+        return plain if plain and set(plain) <= known else box
+
+    # A letter and its accent may come apart, as in names of files on a Mac.
+    return "".join(map(spelled, unicodedata.normalize("NFC", line)))

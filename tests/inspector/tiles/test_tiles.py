@@ -12,8 +12,9 @@ from PIL import Image, ImageFont, features
 
 from inspector.colormaps import NAMES, colormap
 from inspector.errors import OptionError, OutputExistsError
-from inspector.tiles import Picture, tiles
+from inspector.tiles import Picture, pictures, tiles
 from inspector.tiles.levels import BACKGROUND_COLOUR, NOT_A_NUMBER_COLOUR
+from inspector.tiles.text import _BUILT_IN, Text, draw, shortened, width
 
 SLATE = list(BACKGROUND_COLOUR)
 MAGENTA = list(NOT_A_NUMBER_COLOUR)
@@ -21,6 +22,12 @@ MAGENTA = list(NOT_A_NUMBER_COLOUR)
 
 def random_tiles(count: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 1, (count, *shape)).astype(np.float32)
+
+
+def caption(text: str) -> np.ndarray:
+    """The pixels of a line on the ground that pictures have."""
+    ground = np.full((20, 80, 3), SLATE, np.uint8)
+    return draw(ground, [Text(2, 14, text, "start")])
 
 
 def tile_of(picture: Picture, index: int) -> np.ndarray:
@@ -189,10 +196,52 @@ def test_the_legend_bar_has_the_colours_of_the_tiles() -> None:
     assert height > grid.size[0] + 40
 
 
-def test_text_that_the_font_lacks_is_replaced_and_drawn() -> None:
-    picture = tiles(np.ones((1, 3, 3)), captions=["卷"], title="積")
-    same = tiles(np.ones((1, 3, 3)), captions=["?"], title="?")
-    assert (picture.pixels == same.pixels).all()
+def test_groups_of_pictures_stand_further_apart_than_the_pictures_in_them() -> None:
+    whole = np.random.default_rng(0).integers(0, 256, (6, 10, 10, 3), dtype=np.uint8)
+    picture = pictures(whole, columns=4, group=2, gap=7, padding=3, zoom=2)
+    grid = picture.grid
+    assert grid is not None
+    assert [grid.origin(index) for index in range(6)] == [
+        (3, 3), (26, 3), (56, 3), (79, 3), (3, 26), (26, 26)
+    ]  # fmt: skip
+    assert picture.pixels.shape == (2 * 20 + 3 * 3, 4 * 20 + 5 * 3 + 7, 3)
+    for index in range(6):
+        assert np.array_equal(tile_of(picture, index), whole[index])
+    assert (picture.pixels[:, 46:56] == SLATE).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [("Jörg", "Jorg"), ("Jo\u0308rg", "Jorg"), ("Straße", "Strasse"), ("café", "cafe"), ("a—b", "a-b")],
+)
+def test_a_letter_that_the_font_lacks_is_drawn_without_its_accent(text: str, drawn: str) -> None:
+    assert (caption(text) == caption(drawn)).all()
+
+
+@pytest.mark.parametrize("text", ["猫", "積", "�", "я"])
+def test_a_sign_that_the_font_lacks_is_drawn_as_a_box_and_not_as_a_question(text: str) -> None:
+    assert (caption(text) != SLATE).any()
+    assert (caption(text) == caption("□")).all()
+    assert not np.array_equal(caption(text), caption("?"))
+
+
+def test_every_sign_that_is_taken_for_the_fonts_own_is_drawn_as_itself() -> None:
+    font = ImageFont.load_default(12)
+    boxes = bytes(font.getmask("猫"))
+    assert not [sign for sign in _BUILT_IN if sign != " " and bytes(font.getmask(sign)) == boxes]
+    assert font.getlength("…") > font.getlength(".")
+
+
+def test_a_long_name_is_cut_to_the_room_at_its_end_or_between_the_parts_of_a_path() -> None:
+    assert shortened("conv_1", 150) == "conv_1"
+    path = "MobilenetV1/MobilenetV1/Conv2d_13_pointwise/Relu6"
+    assert shortened(path, 90, end=True) == "…/Relu6"
+    assert shortened(path, 190, end=True) == "…/Conv2d_13_pointwise/Relu6"
+    beginning, end = shortened("abcdefgh" * 9, 80), shortened("abcdefgh" * 9, 80, end=True)
+    assert beginning.startswith("abcdefgh") and beginning.endswith("…")
+    assert end.startswith("…") and end.endswith("abcdefgh")
+    assert 65 < width([beginning]) <= 80
+    assert 65 < width([end]) <= 80
 
 
 def test_captions_are_drawn_without_freetype_too(monkeypatch: pytest.MonkeyPatch) -> None:
