@@ -44,7 +44,11 @@ def class_number(ready: Predictor, name: str | int, otherwise: str) -> int:
             if ready.names[number] == text:
                 return number
     if not text.isdecimal():
-        raise OptionError(f"{path}: there is no class {text!r}; {_known(text, names)}", otherwise)
+        alike = [name for name in names if name and name.casefold() == text.casefold()]
+        raise OptionError(
+            f"{path}: there is no class {text!r}; {_known(text, names, ready.scores.classes)}",
+            f"{otherwise.split()[0]} {_quoted(alike[0])}" if alike else otherwise,
+        )
     if ready.scores.classes is not None and int(text) >= ready.scores.classes:
         raise OptionError(
             f"{path}: there is no class {text}; there are 0 to {ready.scores.classes - 1}", otherwise
@@ -52,10 +56,15 @@ def class_number(ready: Predictor, name: str | int, otherwise: str) -> int:
     return int(text)
 
 
-def _known(text: str, names: Sequence[str]) -> str:
+def _quoted(name: str) -> str:
+    return printable(name) if re.fullmatch(r"[\w.-]+", name) else repr(printable(name))
+
+
+def _known(text: str, names: Sequence[str], classes: int | None) -> str:
     """The labels that there are: of many, those that are most like what was asked for."""
     if not names:
-        return "there are numbers, for it declares no labels"
+        numbers = "numbers" if classes is None else f"0 to {classes - 1}"
+        return f"there are {numbers}, for it declares no labels"
     if len(names) <= _SHOWN:
         return f"there are {', '.join(map(printable, names))}"
     lower = text.casefold()

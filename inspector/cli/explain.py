@@ -11,7 +11,8 @@ import typer
 from inspector.cli import options, output
 
 if TYPE_CHECKING:
-    from inspector.explain import Explainer, Explanation
+    from inspector.explain import Explainer, Explanation, Explanations
+    from inspector.explain.result import Refusal
     from inspector.images import ImageSource
 
 SOME_FAILED = 3
@@ -30,13 +31,20 @@ def list_methods(wanted: bool) -> None:
         return
     from inspector.explain import all_methods
 
+    methods = all_methods().values()
     rows = [
         output.cells(
             each.name, each.needs, ", ".join(f"{k}={v}" for k, v in each.options.items()), each.paper
         )
-        for each in all_methods().values()
+        for each in methods
     ]
     output.table(("method", "needs", "options", "paper"), rows)
+    output.data("")
+    options = [(f"{each.name}.{name}", option) for each in methods for name, option in each.declared.items()]
+    output.table(
+        ("option", "values", "default", "meaning"),
+        [output.cells(name, option.values, f"{option.default}", option.meaning) for name, option in options],
+    )
     raise typer.Exit
 
 
@@ -64,7 +72,10 @@ def explain(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="A .png, .svg, .npy or .json file.", show_default="explanation.png"
+            "--output",
+            "-o",
+            help="A .png, .svg, .npy or .json file.",
+            show_default="explanation.png; with --json none",
         ),
     ] = None,
     layer: Annotated[
@@ -135,20 +146,25 @@ def explain(
     inspector explain lars.onnx --export lars+cam.onnx
     """
     from converters.files import check_output
-    from inspector.explain import DEFAULT_METHODS, Explainer, Explanations, Runner, find
+    from inspector.errors import InspectorError
+    from inspector.explain import DEFAULT_METHODS, Explainer, Runner, find
+    from inspector.explain.export import check_name
     from inspector.explain.result import check_suffix
     from inspector.model import load
     from inspector.onnxfile.source import counted
     from inspector.predictions import Failure
     from inspector.predictor import Predictor
-    from inspector.regions import parse, report
+    from inspector.regions import check, parse, report
 
     if not images and to_file is None:
         raise typer.BadParameter("name pictures, or a file with --export", param_hint="IMAGES")
-    path = out or Path("explanation.png")
-    if images:
+    # Whoever asks for JSON has the answer without a file.
+    path = out or (None if as_json else Path("explanation.png"))
+    if images and path is not None:
         check_suffix(path.suffix.lower())
         check_output(path, force=force)
+    if to_file is not None:
+        check_name(to_file)
     fields = options.preprocess_fields(channels, range, mean, std, resize)
     ready = Predictor(load(model), preprocess=fields or None, labels=labels, output=scores)
     explainer = Explainer(
@@ -159,7 +175,7 @@ def explain(
         _options(option or []),
         trust,
         seed,
-        lenient=not methods and layer is None,
+        lenient=True,
     )
     warnings = (*([ready.assumed] if ready.assumed else []), *ready.warnings)
     for warning in warnings:
@@ -170,6 +186,8 @@ def explain(
         return
     _, sources = options.pictures(images)
     where = parse(regions) if regions else None
+    if where is not None:
+        check(explainer, sources, where)
     pairs: list[tuple[ImageSource, Explanation]] = []
     failures = []
     say = output.errors_once()
@@ -181,48 +199,73 @@ def explain(
                 say(found.error)
             else:
                 pairs.append((source, found))
-    for warning in explainer.left_out if pairs else ():
-        output.warning(warning)
-        warnings = (*warnings, warning)
-    result = Explanations(str(model), tuple(found for _, found in pairs), tuple(failures), warnings)
+    refused = explainer.refused if pairs else ()
+    # A default method may be left out; one that was named is missed.
+    if not methods:
+        warnings = (*warnings, *(refusal.sentence for refusal in refused))
+    for refusal in refused:
+        _say(refusal, bool(methods))
+    decided, problem = None, None
+    try:
+        decided = report(explainer, pairs, where, seed=seed) if where and pairs else None
+    except InspectorError as error:
+        problem = error
+    result = explainer.gathered([found for _, found in pairs], failures, warnings, decided)
     for line in result.sentences:
         output.note(line, quiet=quiet)
-    if pairs:
-        # Before the regions: a mask that does not fit must not cost what was computed.
-        output.note(f"wrote {result.save(path, force=force)}", quiet=quiet)
-        if path.suffix.lower() in (".png", ".svg") and result.drawn < len(result):
-            output.note(
-                f"the picture shows the first {result.drawn} of {len(result)}; a .npy or .json file has all",
-                quiet=quiet,
-            )
-    decided = report(explainer, pairs, where, seed=seed) if where and pairs else None
+    if layer and pairs and not any(heatmap.layer for heatmap in result[0].heatmaps):
+        output.note(f"--layer {layer} is ignored: none of the methods uses a layer's maps", quiet=quiet)
+    if pairs and path is not None:
+        _save(result, path, force, quiet)
     if as_json:
-        output.json({**result.to_dict(), "regions": None if decided is None else decided.to_dict()})
+        output.json(result.to_dict())
     elif decided is not None:
         output.table(*decided.table())
         output.data(decided.sentence)
+    if problem is not None:
+        raise problem
     if failures:
         output.note(f"{len(failures)} of {counted(len(sources), 'picture')} failed", quiet=quiet)
+    if failures or (methods and refused):
         raise typer.Exit(SOME_FAILED if pairs else 1)
+
+
+def _say(refusal: Refusal, named: bool) -> None:
+    if named:
+        output.error(refusal.sentence, refusal.error.hint)
+    else:
+        output.warning(refusal.sentence)
+
+
+def _save(result: Explanations, path: Path, force: bool, quiet: bool) -> None:
+    """Write a file, and say so, and how many of the pictures it shows where it does not show all."""
+    output.note(f"wrote {result.save(path, force=force)}", quiet=quiet)
+    if path.suffix.lower() in (".png", ".svg") and result.drawn < len(result):
+        output.note(
+            f"the picture shows the first {result.drawn} of {len(result)}; a .npy or .json file has all",
+            quiet=quiet,
+        )
 
 
 def _export(explainer: Explainer, path: Path, chosen: bool, force: bool, quiet: bool) -> None:
     """Write the model with its heatmap; unless methods were chosen, that of the first default one."""
-    from inspector.explain.export import export
+    from inspector.explain.export import export, told
 
     wanted = explainer if chosen else replace(explainer, methods=explainer.methods[:1], options=None)
-    output.note(f"wrote {export(wanted, path, force=force)}", quiet=quiet)
+    output.note(f"wrote {export(wanted, path, force=force)}: {told(wanted)}", quiet=quiet)
 
 
 def _options(given: list[str]) -> dict[str, dict[str, Any]]:
     """Options of methods, "rise.masks=500", as numbers where they are numbers."""
+    from inspector.explain.registry import usual_name
+
     found: dict[str, dict[str, Any]] = {}
     for text in given:
         name, dot, rest = text.partition(".")
         key, equals, value = rest.partition("=")
         if not (dot and equals and key):
             raise typer.BadParameter(f"{text!r} is not METHOD.OPTION=VALUE", param_hint="--option")
-        found.setdefault(name, {})[key.replace("-", "_")] = _number(value)
+        found.setdefault(usual_name(name), {})[key.replace("-", "_")] = _number(value)
     return found
 
 

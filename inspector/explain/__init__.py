@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,10 @@ from inspector.class_number import class_number
 from inspector.errors import InspectorError, OptionError
 from inspector.explain.references import sampled
 from inspector.explain.registry import Heatmaps, Method, all_methods, find, method
-from inspector.explain.result import Explanation, Explanations, Heatmap
+from inspector.explain.result import Answer, Explanation, Explanations, Heatmap, Refusal
 from inspector.explain.runner import Runner
 from inspector.explain.subject import Subject
+from inspector.explain.target_layer import target_layer
 from inspector.images import decode
 from inspector.picture_list import list_pictures
 from inspector.predictions import Failure
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from inspector.picture_list import Images
     from inspector.predictor import GivenLabels
     from inspector.preprocess import Fields, Preprocess
+    from inspector.regions import RegionReport
 
 __all__ = [
     "DEFAULT_METHODS",
@@ -65,7 +68,7 @@ class Explainer:
         trust: Whether each heatmap is tested: see `inspector.explain.trust`.
         seed: Of whatever is drawn by chance.
         lenient: Whether a method that cannot explain this model is left out, as long as another can; see
-            `left_out`.
+            `refused`.
 
     Raises:
         OptionError: There is no such class, layer or option; or the seed is negative.
@@ -86,12 +89,21 @@ class Explainer:
             raise OptionError(f"the seed is {self.seed}; expected 0 or more", "--seed 0")
         # The same method twice would agree with itself.
         object.__setattr__(self, "methods", tuple(dict.fromkeys(self.methods)))
-        for name in self.options or {}:
-            if name not in {each.name for each in self.methods}:
+        self._check_options()
+        self.fixed_target  # noqa: B018
+        if self.layer and any(each.layered for each in self.methods):
+            target_layer(self.runner.model, self.runner.input, self.runner.logits, self.layer)
+
+    def _check_options(self) -> None:
+        layout = self.runner.ready.layout
+        size = (layout.height, layout.width) if layout.height and layout.width else None
+        methods = {each.name: each for each in self.methods}
+        for name, given in (self.options or {}).items():
+            if name not in methods:
                 raise OptionError(
                     f"an option is given for {name!r}, which is not among the methods", f"-m {name}"
                 )
-        self.fixed_target  # noqa: B018
+            methods[name].check(given, size)
 
     def stream(self, images: Images) -> Iterator[Explanation | Failure]:
         """Explain pictures one after the other; one that cannot be read does not stop the others."""
@@ -128,7 +140,7 @@ class Explainer:
         made = self._made(subject)
         methods, found = list(made), list(made.values())
         trusted = self._trusted(subject, methods, found)
-        probability = subject.probabilities(subject.inputs)[0, subject.targets[0]]
+        probabilities = subject.probabilities(subject.inputs)[0]
         heatmaps = (
             Heatmap(
                 method=each.name,
@@ -138,12 +150,20 @@ class Explainer:
                 figures={key: float(figure[0]) for key, figure in maps.figures.items()},
                 notes=(*maps.notes, *([each.caution] if each.caution else ())),
                 trust=trust,
+                options={**each.options, **(self.options or {}).get(each.name, {})},
             )
             for each, maps, trust in zip(methods, found, trusted, strict=True)
         )
-        target = subject.targets[0]
+        target, best = subject.targets[0], int(probabilities.argmax())
         return Explanation(
-            name, target, self._label(target), float(probability), seen, tuple(heatmaps), warnings
+            name,
+            target,
+            self.label(target),
+            float(probabilities[target]),
+            seen,
+            tuple(heatmaps),
+            warnings,
+            Answer(best, self.label(best), float(probabilities[best])),
         )
 
     def subject(self, source: ImageSource, name: str) -> tuple[Subject, NDArray[np.uint8], tuple[str, ...]]:
@@ -174,17 +194,38 @@ class Explainer:
             return None
         return class_number(self.runner.ready, self.target, "--target top")
 
-    def _label(self, target: int) -> str:
+    def label(self, target: int) -> str:
+        """What a class is called."""
         names = self.runner.ready.names
         return names[target] if names and target < len(names) else f"class {target}"
 
     @property
-    def left_out(self) -> tuple[str, ...]:
-        """Of the methods tried so far those that cannot explain this model, and why, in sentences."""
+    def refused(self) -> tuple[Refusal, ...]:
+        """Of the methods tried so far those that cannot explain this model, and why."""
         if not self.lenient:
             return ()
         tried = ((each.name, self.runner.refusals.get(each.name)) for each in self.methods)
-        return tuple(f"{name} is left out: {error.message}" for name, error in tried if error)
+        return tuple(Refusal(name, error) for name, error in tried if error)
+
+    def gathered(
+        self,
+        items: Sequence[Explanation],
+        failures: Sequence[Failure] = (),
+        warnings: Sequence[str] = (),
+        regions: RegionReport | None = None,
+    ) -> Explanations:
+        """What was found of several pictures, with all that says how."""
+        ready = self.runner.ready
+        return Explanations(
+            str(ready.model.path),
+            tuple(items),
+            tuple(failures),
+            tuple(warnings),
+            regions=regions,
+            refused=self.refused,
+            seed=self.seed,
+            preprocess=json.loads(ready.way.to_json()),
+        )
 
     def _made(self, subject: Subject) -> dict[Method, Heatmaps]:
         """The maps of each method that can explain this model."""
@@ -266,4 +307,4 @@ def explain(
         raise failures[0].error
     items = tuple(item for item in found if isinstance(item, Explanation))
     warnings = (*([ready.assumed] if ready.assumed else []), *ready.warnings)
-    return Explanations(str(model.path), items, failures, warnings)
+    return explainer.gathered(items, failures, warnings)

@@ -46,7 +46,8 @@ def export(explainer: Explainer, out: str | os.PathLike[str], *, force: bool = F
         The file written.
 
     Raises:
-        OptionError: A method cannot be written as a graph, or the model takes pictures of any size.
+        OptionError: A method cannot be written as a graph, the model takes pictures of any size, or the
+            file's suffix is not .onnx.
         GradientError: The model has no gradient.
         OutputExistsError: `out` exists and `force` is not set.
         FileError: It cannot be written, or is the model itself.
@@ -54,9 +55,41 @@ def export(explainer: Explainer, out: str | os.PathLike[str], *, force: bool = F
     from inspector.export import save
 
     where = str(explainer.runner.model.path)
+    check_name(out)
     check_output(out, force=force)
     check_not_input(out, [explainer.runner.model.path])
     return save(explained(explainer), out, where, force=force)
+
+
+def check_name(out: str | os.PathLike[str]) -> None:
+    """Refuse a name that is none of an ONNX file.
+
+    Raises:
+        OptionError: Its suffix is not .onnx.
+    """
+    path = Path(out)
+    if path.suffix.lower() != ".onnx":
+        found = path.suffix or "a file without suffix"
+        raise OptionError(
+            f"{path}: cannot write a model with its heatmap as {found}; expected .onnx",
+            f"--export {path.with_suffix('.onnx')}",
+        )
+
+
+def told(explainer: Explainer) -> str:
+    """What an exported file explains, and by what: "layercam at conv_2, for Lars"."""
+    from inspector.explain.target_layer import target_layer
+
+    runner, made = explainer.runner, []
+    for method in explainer.methods:
+        place = ""
+        if method.name in _MAPS:
+            layer = target_layer(runner.model, runner.input, runner.logits, explainer.layer)
+            place = f" at {layer.name}"
+        made.append(f"{method.name}{place}")
+    target = explainer.fixed_target
+    what = "the class that each picture gets" if target is None else explainer.label(target)
+    return f"{', '.join(made)}, for {what}"
 
 
 def explained(explainer: Explainer) -> ModelProto:

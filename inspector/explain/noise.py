@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from inspector.errors import OptionError
 from inspector.explain.subject import Floats, Subject
 
 
@@ -20,12 +19,7 @@ def noisy_gradients(subject: Subject, samples: int, noise: float) -> Iterator[Fl
 
     Returns:
         For each picture float32 (samples, channels, height, width).
-
-    Raises:
-        OptionError: There are no samples, or the noise is negative.
     """
-    if samples < 1 or noise < 0:
-        raise OptionError(f"samples is {samples} and noise {noise}; expected 1 or more, and 0 or more", "")
     for index, target in enumerate(subject.targets):
         random = np.random.default_rng((subject.seed, index))
         picture = subject.inputs[index]

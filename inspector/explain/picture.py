@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +19,33 @@ from inspector.tiles.text import APART, shortened, width
 if TYPE_CHECKING:
     from inspector.explain.result import Explanation, Heatmap
 
+Masks: TypeAlias = Mapping[str, NDArray[np.bool_]]
+
 _SIGNED, _UNSIGNED = "coolwarm", "magma"
 # What is left for a file's name beside a class at the least: its first letters.
 _STUB = 45
 
 
-def drawn(items: Sequence[Explanation]) -> int:
+def drawn(items: Sequence[Explanation], masks: Sequence[Masks] = ()) -> int:
     """How many of the pictures there is room for; those are the first ones."""
-    return _arranged(items, None).shown if items else 0
+    return _arranged(items, masks, None).shown if items else 0
 
 
-def draw(items: Sequence[Explanation], *, captions: bool, zoom: int | None) -> Picture:
-    """Draw explanations; see `Explanations.picture`. At least one."""
-    arrangement = _arranged(items, zoom)
+def draw(
+    items: Sequence[Explanation], *, captions: bool, zoom: int | None, masks: Sequence[Masks] = ()
+) -> Picture:
+    """Draw explanations, and the regions of each picture; see `Explanations.picture`. At least one."""
+    arrangement = _arranged(items, masks, zoom)
     shown = items[: arrangement.shown]
-    rows = [_tiles(item, arrangement) for item in shown]
+    rows = [_tiles(item, arrangement, masks[at : at + 1] if masks else ()) for at, item in enumerate(shown)]
     tiles = [tile for row in rows for tile in row]
     whole = np.stack([_padded(tile, tiles) for tile in tiles])
     room = whole.shape[2] - APART
     columns = len(rows[0])
     words = [
-        word for item, name in zip(shown, _names(items), strict=False) for word in _words(item, name, room)
+        word
+        for item, name in zip(shown, _names(items), strict=False)
+        for word in _words(item, name, room, bool(masks))
     ]
     return pictures(
         whole,
@@ -53,19 +59,24 @@ def draw(items: Sequence[Explanation], *, captions: bool, zoom: int | None) -> P
     )
 
 
-def _arranged(items: Sequence[Explanation], zoom: int | None) -> Arrangement:
-    return arranged([item.seen.shape for item in items], 1 + len(items[0].heatmaps), zoom)
+def _arranged(items: Sequence[Explanation], masks: Sequence[Masks], zoom: int | None) -> Arrangement:
+    columns = 1 + bool(masks) + len(items[0].heatmaps)
+    return arranged([item.seen.shape for item in items], columns, zoom)
 
 
-def _tiles(item: Explanation, arrangement: Arrangement) -> list[NDArray[np.uint8]]:
-    """The picture, and each map over it."""
+def _tiles(item: Explanation, arrangement: Arrangement, masks: Sequence[Masks]) -> list[NDArray[np.uint8]]:
+    """The picture, its regions if there are any, and each map over it."""
+    from inspector.regions.places import outlined
+
     shown = arrangement.sized(item.seen)
-    return [_colour(shown), *(_over(shown, heatmap) for heatmap in item.heatmaps)]
+    regions = [outlined(_colour(shown), each) for each in masks]
+    return [_colour(shown), *regions, *(_over(shown, heatmap) for heatmap in item.heatmaps)]
 
 
-def _words(item: Explanation, name: str, room: int) -> list[str]:
+def _words(item: Explanation, name: str, room: int, regions: bool) -> list[str]:
     """What stands under each of them, no wider than a tile."""
-    return [_title(item, name, room), *(_named(heatmap, room) for heatmap in item.heatmaps)]
+    methods = (_named(heatmap, room) for heatmap in item.heatmaps)
+    return [_title(item, name, room), *(["regions"] if regions else []), *methods]
 
 
 def _over(shown: NDArray[np.uint8], heatmap: Heatmap) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector import saving
-from inspector.errors import OptionError
+from inspector.errors import InspectorError, OptionError
 from inspector.explain.picture import draw, drawn
 from inspector.explain.trust import Trust, summary
 from inspector.predictions import Failure
@@ -20,6 +20,8 @@ from inspector.tiles import Picture
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from inspector.regions.result import RegionReport
 
 SUFFIXES = (".png", ".svg", ".npy", ".json")
 """What `Explanations.save` can write."""
@@ -34,6 +36,47 @@ def check_suffix(suffix: str) -> None:
     saving.check_suffix(suffix, SUFFIXES, "explanations", "explanation.png")
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the model itself says of a picture.
+
+    Attributes:
+        index: The class that it finds likeliest.
+        label: Its name.
+        probability: What the model gives it.
+    """
+
+    index: int
+    label: str
+    probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"index": self.index, "label": self.label, "probability": round(self.probability, 6)}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A method that cannot explain this model, while others can.
+
+    Attributes:
+        method: Its name.
+        error: Why.
+    """
+
+    method: str
+    error: InspectorError
+
+    @property
+    def sentence(self) -> str:
+        """Why, in one sentence that names it."""
+        return f"{self.method} is left out: {self.error.message}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"method": self.method, "error": self.error.message}
+
+
 @dataclass(frozen=True, eq=False)
 class Heatmap:
     """One method's answer for one picture.
@@ -46,6 +89,7 @@ class Heatmap:
         figures: What was measured on the way, by name.
         notes: What the reader should know, in sentences.
         trust: How far it can be trusted on this model; None when that was not asked for.
+        options: Every option of the method with the value that was used.
     """
 
     method: str
@@ -55,6 +99,7 @@ class Heatmap:
     figures: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     trust: Trust | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """All but the map, as JSON has it."""
@@ -65,6 +110,7 @@ class Heatmap:
             "figures": dict(self.figures),
             "notes": list(self.notes),
             "trust": None if self.trust is None else self.trust.to_dict(),
+            "options": dict(self.options),
         }
 
 
@@ -80,6 +126,7 @@ class Explanation:
         seen: uint8 (H, W) or (H, W, 3): the picture as the model sees it.
         heatmaps: One for each method.
         warnings: What a person may want to know of the picture, in sentences.
+        answer: What the model itself says, if that is known: the target, unless another was asked for.
     """
 
     source: str
@@ -89,6 +136,7 @@ class Explanation:
     seen: NDArray[np.uint8]
     heatmaps: tuple[Heatmap, ...]
     warnings: tuple[str, ...] = ()
+    answer: Answer | None = None
 
     def __getitem__(self, method: str) -> Heatmap:
         """One method's heatmap.
@@ -111,6 +159,7 @@ class Explanation:
             "probability": round(self.probability, 6),
             "heatmaps": [heatmap.to_dict() for heatmap in self.heatmaps],
             "warnings": list(self.warnings),
+            "answer": None if self.answer is None else self.answer.to_dict(),
         }
 
 
@@ -123,12 +172,20 @@ class Explanations(Sequence[Explanation]):
         items: One for each picture that could be read.
         failures: The others.
         warnings: What a person may want to know of the model, in sentences.
+        regions: Which region decides; None when that was not asked for.
+        refused: The methods that cannot explain this model.
+        seed: Of whatever was drawn by chance.
+        preprocess: The way from pixels to the input, as the model's file has it.
     """
 
     model: str
     items: tuple[Explanation, ...]
     failures: tuple[Failure, ...] = ()
     warnings: tuple[str, ...] = ()
+    regions: RegionReport | None = None
+    refused: tuple[Refusal, ...] = ()
+    seed: int = 0
+    preprocess: Mapping[str, Any] = field(default_factory=dict)
 
     @overload
     def __getitem__(self, index: int) -> Explanation: ...
@@ -160,14 +217,14 @@ class Explanations(Sequence[Explanation]):
             lines += [f"{name}: {note}" for note in dict.fromkeys(note for one in mine for note in one.notes)]
             for figure in heatmap.figures:
                 mean = float(np.mean([one.figures[figure] for one in mine]))
-                lines.append(f"{name}: {figure} {mean:.3g}")
+                lines.append(f"{name}: {_measured(figure, mean)}")
             records = [one.trust for one in mine if one.trust is not None]
             if records:
                 lines.append(f"{name}: {summary(records)}")
         return tuple(lines)
 
     def picture(self, *, captions: bool = True, zoom: int | None = None) -> Picture:
-        """Draw a group for each picture: the picture, then each method's map over it.
+        """Draw a group for each picture: the picture, its regions if there are any, each method's map.
 
         Up to three pictures stand one below the other; more are laid side by side as well. Of very many only
         the first are drawn, `drawn` of them.
@@ -182,12 +239,18 @@ class Explanations(Sequence[Explanation]):
         """
         if not self.items:
             raise OptionError(f"{self.model}: no picture could be explained, so there is nothing to show", "")
-        return draw(self.items, captions=captions, zoom=zoom)
+        return draw(self.items, captions=captions, zoom=zoom, masks=self._masks)
 
     @property
     def drawn(self) -> int:
         """How many of the pictures `picture` draws; the .npy and .json files have all."""
-        return drawn(self.items)
+        return drawn(self.items, self._masks)
+
+    @property
+    def _masks(self) -> tuple[Mapping[str, NDArray[np.bool_]], ...]:
+        """The regions of each picture, if there are any."""
+        found = () if self.regions is None else self.regions.masks
+        return found if len(found) == len(self.items) else ()
 
     def image(self) -> Image.Image:
         """Return the picture as a Pillow image."""
@@ -233,7 +296,26 @@ class Explanations(Sequence[Explanation]):
             "explanations": [item.to_dict() for item in self.items],
             "failures": [failure.to_dict() for failure in self.failures],
             "warnings": list(self.warnings),
+            "regions": None if self.regions is None else self.regions.to_dict(),
+            "refused": [refusal.to_dict() for refusal in self.refused],
+            "seed": self.seed,
+            "preprocess": dict(self.preprocess),
         }
 
     def _repr_png_(self) -> bytes:
         return self.encode(".png")
+
+
+# What a figure of a method is called where a person reads it.
+_FIGURES = {
+    "completeness error": "its sum misses the difference between picture and blank, in logits, by {:.2%}",
+    "standard error": "standard error {:.1%} of the map's range",
+    "masks": "{:,.0f} masks",
+}
+
+
+def _measured(figure: str, value: float) -> str:
+    """A figure in words: a whole number as one, a part of something as a share of it."""
+    if figure in _FIGURES:
+        return _FIGURES[figure].format(value)
+    return f"{figure} {value:,.0f}" if value == round(value) else f"{figure} {value:.3g}"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.errors import OptionError
+from inspector.errors import InspectorError, OptionError
 from inspector.images import decode
+from inspector.picture_list import list_pictures
 from inspector.regions.bootstrap import Estimate, estimate
 from inspector.regions.masks import Mask, Regions, parse
 from inspector.regions.replacement import ALONE, another
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from inspector.explain import Explainer, Explanation
     from inspector.explain.subject import Floats, Subject
     from inspector.images import ImageSource
+    from inspector.picture_list import Images
 
-__all__ = ["Effect", "Estimate", "RegionReport", "RegionRow", "Regions", "parse", "report"]
+__all__ = ["Effect", "Estimate", "RegionReport", "RegionRow", "Regions", "check", "parse", "report"]
 
 # Region and replacement → change of the target's probability, and how often the decision flips.
 _Measured: TypeAlias = dict[tuple[str, str], tuple[float, float]]
@@ -67,18 +69,49 @@ def report(
         OptionError: A picture has no masks, or superpixels are asked for of several pictures.
         ImageError: A picture or a mask cannot be read.
     """
-    if regions.superpixels and len(sources) > 1:
-        raise OptionError(
-            "superpixels differ from picture to picture, so that nothing can be said of several; "
-            f"expected one picture, not {len(sources)}",
-            "Give one picture, or masks with --regions FOLDER.",
-        )
+    _check_count(regions, len(sources))
     cases = [_case(explainer, source, explanation, regions) for source, explanation in sources]
     random = np.random.default_rng(seed)
     measured = [_measured(case, cases, random) for case in cases]
     names = list(dict.fromkeys(name for case in cases for name in case.masks))
     rows = [_row(name, cases, measured, seed) for name in names]
-    return RegionReport(str(explainer.runner.model.path), len(cases), tuple(rows))
+    masks = tuple(case.masks for case in cases)
+    named = tuple(explanation.source for _, explanation in sources)
+    return RegionReport(str(explainer.runner.model.path), len(cases), tuple(rows), masks, named)
+
+
+def check(explainer: Explainer, images: Images, regions: Regions) -> None:
+    """Find every region of every picture, so that nothing is computed for masks that do not fit.
+
+    A picture that cannot be read is left to whoever explains it.
+
+    Args:
+        explainer: The model.
+        images: The pictures.
+        regions: Where the regions come from.
+
+    Raises:
+        OptionError: As for `report`.
+        ImageError: A mask cannot be read.
+    """
+    pictures = list(list_pictures(images).items)
+    _check_count(regions, len(pictures))
+    for name, source in pictures:
+        try:
+            image = decode(source, name=name).image
+        except InspectorError:
+            continue
+        if not regions.superpixels:
+            regions.of(explainer.runner.ready, image, name)
+
+
+def _check_count(regions: Regions, count: int) -> None:
+    if regions.superpixels and count > 1:
+        raise OptionError(
+            "superpixels differ from picture to picture, so that nothing can be said of several; "
+            f"expected one picture, not {count}",
+            "Give one picture, or masks with --regions FOLDER.",
+        )
 
 
 def _case(explainer: Explainer, source: ImageSource, explanation: Explanation, regions: Regions) -> _Case:

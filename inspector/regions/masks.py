@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Mask: TypeAlias = NDArray[np.bool_]
 SUPERPIXELS = "superpixels"
+_SEGMENT = "segment "
 
 _RECTANGLE = re.compile(r"([^=]+)=(\d+),(\d+),(\d+),(\d+)")
 _NUMBER = re.compile(r"\d+")
@@ -168,4 +169,15 @@ def _superpixels(ready: Predictor, image: Image.Image, name: str) -> dict[str, M
 
     seen = np.asarray(ready.way.fitted(image, ready.input, where=name))
     segments = superpixels(seen)
-    return {f"segment {index}": segments == index for index in range(int(segments.max()) + 1)}
+    return {f"{_SEGMENT}{index}": segments == index for index in range(int(segments.max()) + 1)}
+
+
+def short(name: str) -> str:
+    """What stands in a region on a picture: a segment's number alone.
+
+    Example:
+        >>> short("segment 19"), short("hair")
+        ('19', 'hair')
+    """
+    number = name.removeprefix(_SEGMENT)
+    return number if number.isdecimal() else name

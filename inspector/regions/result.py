@@ -11,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.regions.bootstrap import Estimate, estimate
+from inspector.regions.masks import Mask
+from inspector.regions.places import place
 from inspector.safe_names import printable
 
 # A region that flips fewer decisions than this does not decide, however sure its small effect is.
 _FLIPS = 0.2
+# Of so many replacements one may differ.
+_SEVERAL = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,13 @@ class RegionRow:
         return np.where(known.any(axis=0), -total / np.maximum(known.sum(axis=0), 1), np.nan)
 
     @property
+    def cost(self) -> str:
+        """What replacing it costs of the target's probability, over the replacements: "0.19 to 0.55"."""
+        costs = [-effect.change.mean for effect in self.effects.values()]
+        low, high = (f"{cost:.2f}".replace("-0.00", "0.00") for cost in (min(costs), max(costs)))
+        return low if low == high else f"{low} to {high}"
+
+    @property
     def flips(self) -> float:
         """How often the decision changes, over all replacements."""
         return float(np.mean([effect.flips.mean for effect in self.effects.values()]))
@@ -83,11 +94,15 @@ class RegionReport:
         model: The model's file.
         pictures: How many pictures it is about.
         rows: One for each region.
+        masks: The regions of each picture, bool (height, width) of the model's input.
+        sources: The name of each of these pictures.
     """
 
     model: str
     pictures: int
     rows: tuple[RegionRow, ...]
+    masks: tuple[Mapping[str, Mask], ...] = field(default=(), repr=False)
+    sources: tuple[str, ...] = ()
 
     @property
     def ranked(self) -> tuple[RegionRow, ...]:
@@ -96,14 +111,32 @@ class RegionReport:
         return tuple(sorted(tested, key=lambda row: -float(np.nanmean(row.drop))))
 
     @property
+    def dissent(self) -> Mapping[str, str]:
+        """The replacements under which another region costs more than the first of `ranked`, and which."""
+        ranked, found = self.ranked, {}
+        for kind in ranked[0].effects if ranked else ():
+            tested = [row for row in ranked if kind in row.effects]
+            most = min(tested, key=lambda row: row.effects[kind].change.mean)
+            if most is not ranked[0]:
+                found[kind] = most.name
+        return found
+
+    @property
     def cause(self) -> str | None:
-        """The region that decides; None when none stands out from the others."""
+        """The region that decides; None when none stands out from the others.
+
+        It has to come first under every replacement, or, of three or more, under all but one, which the
+        sentence then names. Each replacement leaves a trace of its own (an edge, a blur, a stranger's face)
+        that may move a single column; a mean over all of them would let one large column outvote the others.
+        """
         ranked = self.ranked
         if not ranked:
             return None
         first = ranked[0]
         own = estimate(first.drop)
         if own is None or own.low <= 0 or first.flips < _FLIPS:
+            return None
+        if len(self.dissent) > (1 if len(first.effects) >= _SEVERAL else 0):
             return None
         if len(ranked) > 1:
             ahead = estimate(first.drop - ranked[1].drop)
@@ -113,21 +146,25 @@ class RegionReport:
 
     @property
     def sentence(self) -> str:
-        """The verdict in words, with its figures."""
+        """The verdict in words, with its figures: the range over the replacements, and the next region's."""
         ranked = self.ranked
         if not ranked:
             return "No region could be replaced, so that nothing can be said."
         first = ranked[0]
-        own = estimate(first.drop)
-        assert own is not None
+        alone = "; from one picture alone" if self.pictures == 1 else ""
+        if float(np.nanmean(first.drop)) <= 0:
+            return f"No region decides: replacing one costs nothing of the answer's probability{alone}."
         name, others = printable(first.name), ranked[1:2]
         beside = "".join(
-            f"; next is {printable(row.name)} with {np.nanmean(row.drop):.2f} and {row.flips:.0%}"
-            for row in others
+            f"; next is {printable(row.name)} with {row.cost} and {row.flips:.0%}" for row in others
+        )
+        aside = "".join(
+            f"; replaced by {_WORDS.get(kind, kind)}, it is {printable(other)}"
+            for kind, other in self.dissent.items()
         )
         figures = (
-            f"replacing it costs {own.text()} of the answer's probability and changes the decision on "
-            f"{first.flips:.0%} of the pictures{beside}"
+            f"replacing it costs {first.cost} of the answer's probability, by what replaces it, and changes "
+            f"the decision on {first.flips:.0%} of the pictures{beside}{aside}{alone}"
         )
         if self.cause:
             return f"It is the {name}: {figures}."
@@ -141,6 +178,11 @@ class RegionReport:
             "cause": self.cause,
             "sentence": self.sentence,
             "regions": [row.to_dict() for row in self.rows],
+            "dissent": dict(self.dissent),
+            "places": [
+                {"source": source, "regions": {name: place(mask) for name, mask in masks.items()}}
+                for source, masks in zip(self.sources, self.masks, strict=True)
+            ],
         }
 
     def table(self) -> tuple[list[str], list[list[str]]]:
@@ -164,4 +206,4 @@ _WORDS = {"mean": "a mean", "blur": "a blur", "inpaint": "its border", "another"
 def _told(effect: Effect | None) -> str:
     if effect is None:
         return "-"
-    return f"{effect.change.mean:+.2f}, flips {effect.flips.mean:.0%}"
+    return f"{effect.change.text(sign=True)}, flips {effect.flips.mean:.0%}"

@@ -31,17 +31,7 @@ _BITMAP_ASCENT = 9
 _BUILT_IN = {*map(chr, range(32, 127)), *"©«°±·»“”…™"}
 _LATIN = {*map(chr, range(32, 127)), *map(chr, range(161, 256))}
 _BOX, _NO_BOX = "\N{WHITE SQUARE}", "\N{CURRENCY SIGN}"
-_OTHERWISE = {
-    "…": "...",
-    "ß": "ss",
-    "æ": "ae",
-    "Æ": "AE",
-    "ø": "o",
-    "Ø": "O",
-    "ł": "l",
-    "\u2013": "-",
-    "—": "-",
-}
+_OTHERWISE = {"…": "...", "\u2013": "-", "—": "-", "ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O"}
 
 
 @dataclass(frozen=True)

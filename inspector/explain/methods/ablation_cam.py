@@ -14,6 +14,7 @@ from inspector.explain.subject import Subject
     paper="Desai, Ramaswamy: Ablation-CAM, WACV 2020",
     needs="forward",
     signed=False,
+    layered=True,
 )
 def ablation_cam(subject: Subject) -> Heatmaps:
     """The rectified sum of the maps, each weighted by the part of the logit that is lost without it.

@@ -14,6 +14,7 @@ from inspector.explain.subject import Subject
     paper="Muhammad, Yeasin: Eigen-CAM, IJCNN 2020",
     needs="forward",
     signed=False,
+    layered=True,
     caution="it is the same for every class: what the layer sees, not why the model decides",
 )
 def eigen_cam(subject: Subject) -> Heatmaps:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from inspector.errors import OptionError
-from inspector.explain.registry import Heatmaps, method
+from inspector.explain.registry import Heatmaps, Limits, method
 from inspector.explain.subject import Blank, Floats, Subject
 
 _BLANKS: tuple[Blank, ...] = ("black", "mean", "blur")
@@ -25,7 +27,7 @@ _ALONE = (
     signed=True,
     compares=True,
 )
-def expected_gradients(subject: Subject, *, samples: int = 60) -> Heatmaps:
+def expected_gradients(subject: Subject, *, samples: Annotated[int, Limits(1)] = 60) -> Heatmaps:
     """The mean over reference pictures and points on the way of way × gradient, summed over the channels.
 
     The references are other pictures, those that are explained together; where they are fewer than ten, the

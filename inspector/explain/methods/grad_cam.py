@@ -12,6 +12,7 @@ from inspector.explain.subject import Subject
     paper="Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra: Grad-CAM, ICCV 2017",
     needs="gradient",
     signed=False,
+    layered=True,
 )
 def grad_cam(subject: Subject) -> Heatmaps:
     """The rectified sum of the maps, each weighted by the mean of its gradient.

@@ -14,6 +14,7 @@ from inspector.explain.subject import Subject
     paper="Chattopadhay, Sarkar, Howlader, Balasubramanian: Grad-CAM++, WACV 2018",
     needs="gradient",
     signed=False,
+    layered=True,
 )
 def grad_cam_plus_plus(subject: Subject) -> Heatmaps:
     """The rectified sum of the maps, weighted by a mean of their positive gradients.

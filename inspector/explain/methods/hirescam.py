@@ -13,6 +13,7 @@ from inspector.explain.subject import Subject
     "neural networks, arXiv:2011.08891, 2020",
     needs="gradient",
     signed=False,
+    layered=True,
 )
 def hirescam(subject: Subject) -> Heatmaps:
     """The rectified sum of the maps times their gradients.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
-from inspector.errors import OptionError
-from inspector.explain.registry import Heatmaps, method
+from inspector.explain.registry import Heatmaps, Limits, method
 from inspector.explain.subject import Blank, Subject
 
 
@@ -15,7 +16,9 @@ from inspector.explain.subject import Blank, Subject
     needs="gradient",
     signed=True,
 )
-def integrated_gradients(subject: Subject, *, steps: int = 50, blank: Blank = "black") -> Heatmaps:
+def integrated_gradients(
+    subject: Subject, *, steps: Annotated[int, Limits(1)] = 50, blank: Blank = "black"
+) -> Heatmaps:
     """The mean gradient on the straight way from a blank picture, times the way, summed over the channels.
 
     The integral is a Gauss-Legendre sum. By the completeness axiom a map sums to the difference of the logits
@@ -32,8 +35,6 @@ def integrated_gradients(subject: Subject, *, steps: int = 50, blank: Blank = "b
     Reference:
         Sundararajan et al. 2017, equation 1, and proposition 1 for completeness.
     """
-    if steps < 1:
-        raise OptionError(f"steps is {steps}; expected 1 or more", "-O integrated-gradients.steps=50")
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     along, share = ((nodes + 1) / 2).astype(np.float32), (weights / 2).astype(np.float32)
     start = subject.blank(blank)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import comb
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.errors import OptionError
-from inspector.explain.registry import method
+from inspector.explain.registry import Limits, method
 from inspector.explain.segments import answers, patches_of
 from inspector.explain.subject import Blank, Subject
 
@@ -21,7 +21,11 @@ from inspector.explain.subject import Blank, Subject
     signed=True,
 )
 def kernel_shap(
-    subject: Subject, *, samples: int = 1000, patches: int = 30, blank: Blank = "mean"
+    subject: Subject,
+    *,
+    samples: Annotated[int, Limits(2)] = 1000,
+    patches: Annotated[int, Limits(2, 1000)] = 30,
+    blank: Blank = "mean",
 ) -> NDArray[np.float32]:
     """The Shapley value of each superpixel for the target's probability.
 
@@ -42,10 +46,6 @@ def kernel_shap(
         Lundberg, Lee 2017, theorem 2 (the kernel); Covert, Lee: Improving KernelSHAP, AISTATS 2021, section
         3.2 (paired sampling).
     """
-    if samples < 2 or patches < 2:
-        raise OptionError(
-            f"samples is {samples} and patches {patches}; expected 2 or more", "-O kernel-shap.samples=1000"
-        )
     nothing, maps = subject.blank(blank), []
     for index in range(len(subject)):
         found = patches_of(subject, index, patches)

@@ -14,6 +14,7 @@ from inspector.explain.subject import Subject
     paper="Jiang, Zhang, Hou, Cheng, Wei: LayerCAM, IEEE Transactions on Image Processing 2021",
     needs="gradient",
     signed=False,
+    layered=True,
 )
 def layercam(subject: Subject) -> Heatmaps:
     """The rectified sum of the maps times the positive part of their gradients.

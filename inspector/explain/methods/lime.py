@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.errors import OptionError
-from inspector.explain.registry import method
+from inspector.explain.registry import Limits, method
 from inspector.explain.segments import answers, patches_of, weighted_least_squares
 from inspector.explain.subject import Blank, Subject
 
@@ -20,10 +21,10 @@ from inspector.explain.subject import Blank, Subject
 def lime(
     subject: Subject,
     *,
-    samples: int = 500,
-    patches: int = 50,
-    width: float = 0.25,
-    ridge: float = 1.0,
+    samples: Annotated[int, Limits(2)] = 500,
+    patches: Annotated[int, Limits(2, 1000)] = 50,
+    width: Annotated[float, Limits(0, open=True)] = 0.25,
+    ridge: Annotated[float, Limits(0)] = 1.0,
     blank: Blank = "mean",
 ) -> NDArray[np.float32]:
     """The coefficient of each superpixel in a weighted ridge regression of the target's probability.
@@ -42,14 +43,6 @@ def lime(
     Reference:
         Ribeiro et al. 2016, equation 1 with the kernel exp(-D²/σ²) of section 3.4, D the cosine distance.
     """
-    if samples < 2 or patches < 2:
-        raise OptionError(
-            f"samples is {samples} and patches {patches}; expected 2 or more", "-O lime.samples=500"
-        )
-    if width <= 0 or ridge < 0:
-        raise OptionError(
-            f"width is {width} and ridge {ridge}; expected more than 0, and 0 or more", "-O lime.width=0.25"
-        )
     nothing, maps = subject.blank(blank), []
     for index in range(len(subject)):
         found = patches_of(subject, index, patches)

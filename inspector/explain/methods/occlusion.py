@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.errors import OptionError
-from inspector.explain.registry import method
+from inspector.explain.registry import Limits, method
 from inspector.explain.subject import Blank, Floats, Subject
 
 # A window's side and step as a part of the picture's longer side, where they are not given.
@@ -22,7 +22,11 @@ _WINDOW, _STEP = 6, 3
     signed=True,
 )
 def occlusion(
-    subject: Subject, *, window: int = 0, step: int = 0, blank: Blank = "mean"
+    subject: Subject,
+    *,
+    window: Annotated[int, Limits(0, within=True)] = 0,
+    step: Annotated[int, Limits(0, within=True)] = 0,
+    blank: Blank = "mean",
 ) -> NDArray[np.float32]:
     """The mean fall of the logit over the windows that cover a pixel.
 
@@ -41,8 +45,6 @@ def occlusion(
     height, width = subject.size
     window = window or max(1, round(max(height, width) / _WINDOW))
     step = step or max(1, window * _STEP // _WINDOW)
-    if window < 1 or step < 1:
-        raise OptionError(f"window is {window} and step {step}; expected 1 or more", "-O occlusion.window=15")
     tops, lefts = (_starts(length, window, step) for length in (height, width))
     corners = [(top, left) for top in tops for left in lefts]
     nothing, before = subject.blank(blank), subject.scores(subject.inputs, subject.targets)

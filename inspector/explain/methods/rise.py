@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 
 from inspector.errors import OptionError
-from inspector.explain.registry import Heatmaps, method
+from inspector.explain.registry import Heatmaps, Limits, method
 from inspector.explain.subject import Blank, Floats, Subject
 
 # Of fewer masks the standard error is not known well enough to stop.
@@ -25,10 +27,10 @@ _LEAST = 1e-12
 def rise(
     subject: Subject,
     *,
-    masks: int = 1000,
-    cells: int = 8,
-    keep: float = 0.5,
-    enough: float = 0.05,
+    masks: Annotated[int, Limits(2)] = 1000,
+    cells: Annotated[int, Limits(1, within=True)] = 8,
+    keep: Annotated[float, Limits(0, 1, open=True)] = 0.5,
+    enough: Annotated[float, Limits(0)] = 0.05,
     blank: Blank = "mean",
 ) -> Heatmaps:
     """The mean probability of the target over the masks that keep a pixel.

@@ -16,6 +16,7 @@ from inspector.overlay import resized
     paper="Wang, Wang, Du, Yang, Zhang, Ding, Mardziel, Hu: Score-CAM, CVPR workshops 2020",
     needs="forward",
     signed=False,
+    layered=True,
 )
 def score_cam(subject: Subject) -> Heatmaps:
     """The rectified sum of the maps, weighted by the softmax of the logits under them.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 
 from inspector.explain.noise import noisy_gradients
-from inspector.explain.registry import method
+from inspector.explain.registry import Limits, method
 from inspector.explain.subject import Subject
 
 
@@ -16,7 +18,12 @@ from inspector.explain.subject import Subject
     needs="gradient",
     signed=False,
 )
-def smoothgrad(subject: Subject, *, samples: int = 50, noise: float = 0.15) -> NDArray[np.float32]:
+def smoothgrad(
+    subject: Subject,
+    *,
+    samples: Annotated[int, Limits(1)] = 50,
+    noise: Annotated[float, Limits(0)] = 0.15,
+) -> NDArray[np.float32]:
     """The magnitude of the mean gradient over noisy copies, the largest over the colour channels.
 
     Args:

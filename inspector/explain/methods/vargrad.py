@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.errors import OptionError
 from inspector.explain.noise import noisy_gradients
-from inspector.explain.registry import method
+from inspector.explain.registry import Limits, method
 from inspector.explain.subject import Subject
 
 
@@ -18,25 +19,23 @@ from inspector.explain.subject import Subject
     needs="gradient",
     signed=False,
 )
-def vargrad(subject: Subject, *, samples: int = 50, noise: float = 0.15) -> NDArray[np.float32]:
+def vargrad(
+    subject: Subject,
+    *,
+    samples: Annotated[int, Limits(2)] = 50,
+    noise: Annotated[float, Limits(0)] = 0.15,
+) -> NDArray[np.float32]:
     """The variance of the gradient over noisy copies, summed over the channels.
 
     Args:
         subject: What is explained.
-        samples: How many copies of each picture.
+        samples: How many copies of each picture; a single one does not vary.
         noise: The noise's deviation, as a part of the picture's own range.
 
     Returns:
         float32 (N, height, width), zero or more.
 
-    Raises:
-        OptionError: There are not two samples, or the noise is negative.
-
     Reference:
         Adebayo et al. 2018, section 2: the variance of dS/dx under N(0, σ²).
     """
-    if samples < 2:
-        raise OptionError(
-            f"samples is {samples}; expected 2 or more, which alone vary", "-O vargrad.samples=50"
-        )
     return np.stack([found.var(axis=0).sum(axis=0) for found in noisy_gradients(subject, samples, noise)])

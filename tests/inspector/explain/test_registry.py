@@ -56,7 +56,7 @@ def test_an_unknown_option_is_refused_with_those_that_there_are():
         ("rise", "masks", True, "rise: masks is True; expected a whole number"),
         ("rise", "keep", "half", "rise: keep is 'half'; expected a number"),
         ("rise", "keep", float("nan"), "rise: keep is nan; expected a number"),
-        ("rise", "blank", 0, "rise: blank is 0; expected a word"),
+        ("rise", "blank", 0, "rise: blank is 0; expected blur, mean or black"),
     ],
 )
 def test_an_option_of_another_kind_is_refused(name, option, value, message):
@@ -71,25 +71,61 @@ def test_an_option_of_another_kind_is_refused(name, option, value, message):
     [
         ("integrated-gradients", {"steps": 0}, "steps is 0; expected 1 or more"),
         ("expected-gradients", {"samples": 0}, "samples is 0; expected 1 or more"),
-        ("occlusion", {"window": -3}, "window is -3 and step 1; expected 1 or more"),
-        ("lrp", {"rule": "beta"}, "there is no rule 'beta'; expected epsilon, gamma or composite"),
-        ("lrp", {"epsilon": 0.0}, "epsilon is 0.0 and gamma 0.25; expected more than 0, and 0 or more"),
-        ("kernel-shap", {"samples": 1}, "samples is 1 and patches 30; expected 2 or more"),
-        ("lime", {"patches": 1}, "samples is 500 and patches 1; expected 2 or more"),
-        ("lime", {"width": 0.0}, "width is 0.0 and ridge 1.0; expected more than 0, and 0 or more"),
-        (
-            "rise",
-            {"keep": 1.0},
-            "masks is 1000, cells 8 and keep 1.0; "
-            "expected 2 or more, 1 or more, and a number between 0 and 1",
-        ),
-        ("smoothgrad", {"samples": 0}, "samples is 0 and noise 0.15; expected 1 or more, and 0 or more"),
+        ("occlusion", {"window": -3}, "window is -3; expected 0 or more"),
+        ("lrp", {"rule": "beta"}, "rule is 'beta'; expected epsilon, gamma or composite"),
+        ("deeplift", {"blank": "white"}, "blank is 'white'; expected blur, mean or black"),
+        ("kernel-shap", {"samples": 1}, "samples is 1; expected 2 or more"),
+        ("kernel-shap", {"patches": 5000}, "patches is 5000; expected 2 to 1000"),
+        ("lime", {"patches": 1}, "patches is 1; expected 2 to 1000"),
+        ("lime", {"patches": 100_000}, "patches is 100000; expected 2 to 1000"),
+        ("lime", {"width": 0.0}, "width is 0.0; expected more than 0"),
+        ("rise", {"keep": 1.0}, "keep is 1.0; expected a number between 0 and 1"),
+        ("smoothgrad", {"samples": 0}, "samples is 0; expected 1 or more"),
+        ("smoothgrad", {"noise": -1}, "noise is -1; expected 0 or more"),
+        ("vargrad", {"samples": 1}, "samples is 1; expected 2 or more"),
     ],
 )
-def test_an_option_out_of_range_is_refused(twins, name, given, message):
+def test_an_option_out_of_range_is_refused_before_there_is_a_picture_and_the_hint_names_it(
+    name, given, message
+):
     with pytest.raises(OptionError) as caught:
-        find(name).run(twins["pooled"].subject, given)
-    assert caught.value.message == message
+        find(name).check(given)
+    assert caught.value.message == f"{name}: {message}"
+    (option,) = given
+    assert caught.value.hint == f"-O {name}.{option}={find(name).options[option]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("occlusion", "window"), ("occlusion", "step"), ("rise", "cells")]
+)
+def test_a_length_is_no_more_than_the_pictures_longer_side(name, option):
+    one = find(name)
+    one.check({option: 91}, (60, 91))
+    one.check({option: 1000})
+    with pytest.raises(OptionError) as caught:
+        one.check({option: 92}, (60, 91))
+    assert caught.value.message == f"{name}: {option} is 92; expected at most 91, the picture's longer side"
+
+
+def test_a_picture_of_any_size_tells_the_length_when_it_is_there(twins):
+    with pytest.raises(OptionError, match="the picture's longer side"):
+        find("occlusion").run(twins["pooled"].subject, {"window": 10_000})
+
+
+@pytest.mark.parametrize("name", ["Grad-CAM", "grad_cam", "GRAD_CAM", "grad-cam"])
+def test_a_method_is_found_however_it_is_spelt(name):
+    assert find(name) is all_methods()["grad-cam"]
+
+
+def test_every_option_of_every_method_says_what_it_means():
+    for each in all_methods().values():
+        assert list(each.declared) == list(each.options)
+        for option in each.declared.values():
+            assert len(option.meaning) > 5
+            assert option.choices or isinstance(option.default, (int, float))
+            each.check({option.name: option.default})
+    assert find("rise").declared["masks"].meaning == "How many masks at most."
+    assert find("lrp").declared["rule"].choices == ("epsilon", "gamma", "composite")
 
 
 def test_a_function_becomes_a_method_and_stays_callable():

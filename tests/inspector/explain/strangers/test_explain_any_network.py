@@ -141,7 +141,7 @@ def test_one_noisy_copy_has_no_variance(tmp_path):
             options={"vargrad": {"samples": 1}},
             preprocess=WAY,
         )
-    assert caught.value.message == "samples is 1; expected 2 or more, which alone vary"
+    assert caught.value.message == "vargrad: samples is 1; expected 2 or more"
     assert caught.value.hint == "-O vargrad.samples=50"
 
 
