@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torchvision_alone
-from numpy.typing import NDArray
+from peers import NETWORKS
 
 from inspector.explain import Runner, Subject
 from inspector.model import load
 from inspector.predictor import Predictor
-
-NETWORKS = ("notebook", "residual", "pooled")
 
 
 @dataclass(frozen=True)
@@ -44,18 +42,25 @@ def modules() -> dict[str, tuple[Any, str]]:
     """Name → a module, and the name of the submodule that ends with the last convolution's ReLU."""
     from torch import nn
 
+    class Sum(nn.Module):
+        """A sum as a module, which alone can be given a rule of relevance."""
+
+        def forward(self, x: Any, y: Any) -> Any:
+            return x + y
+
     class Residual(nn.Module):
         def __init__(self, pool: Any) -> None:
             super().__init__()
             self.first = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
             self.second = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8))
+            self.sum = Sum()
             self.last = nn.ReLU()
             self.dense = nn.Linear(8 * 6 * 6, 4)
             self.pool = pool(3, 3)
 
         def forward(self, x: Any) -> Any:
             x = self.pool(self.first(x))
-            return self.dense(self.last(x + self.second(x)).flatten(1))
+            return self.dense(self.last(self.sum(x, self.second(x))).flatten(1))
 
     def notebook(pool: Any) -> Any:
         return nn.Sequential(
@@ -64,27 +69,32 @@ def modules() -> dict[str, tuple[Any, str]]:
             *(nn.Flatten(), nn.Linear(8 * 3 * 3, 10), nn.ReLU(), nn.Linear(10, 4)),
         )
 
-    pooled = nn.Sequential(
-        *(nn.Conv2d(3, 6, 3, stride=2), nn.ReLU(), nn.Conv2d(6, 9, 3), nn.ReLU()),
-        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(9, 4)),
-    )
+    def pooled() -> Any:
+        return nn.Sequential(
+            *(nn.Conv2d(3, 6, 3, stride=2), nn.ReLU(), nn.Conv2d(6, 9, 3), nn.ReLU()),
+            *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(9, 4)),
+        )
+
     return {
         "notebook": (notebook(nn.MaxPool2d), "4"),
         "residual": (Residual(nn.MaxPool2d), "last"),
-        "pooled": (pooled, "3"),
+        "pooled": (pooled(), "3"),
         "notebook-average": (notebook(nn.AvgPool2d), "4"),
         "residual-average": (Residual(nn.AvgPool2d), "last"),
+        "notebook-unbiased": (notebook(nn.MaxPool2d), "4"),
+        "residual-unbiased": (Residual(nn.MaxPool2d), "last"),
+        "pooled-unbiased": (pooled(), "3"),
     }
 
 
 @pytest.fixture(scope="session")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Twin]:
-    """Every network of `NETWORKS`."""
+    """Every network of `NETWORKS`, and those of them with other pooling or without biases."""
     import torch
 
     torchvision_alone.importable()
     folder, found = tmp_path_factory.mktemp("twins"), {}
-    torch.manual_seed(0)
+    torch.manual_seed(9)
     for name, (module, layer) in modules().items():
         with torch.no_grad():
             for part in module.modules():
@@ -94,6 +104,8 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Twin]:
             # Logits of a trained network's size: others put small numbers beside them, for finite quotients.
             last = [part for part in module.modules() if isinstance(part, torch.nn.Linear)][-1]
             last.weight *= 100
+            if name.endswith("-unbiased"):
+                without_biases(module)
         module.eval()
         path = folder / f"{name}.onnx"
         with warnings.catch_warnings():
@@ -112,6 +124,14 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Twin]:
         value = last_relu(runner)
         found[name] = Twin(module, module.get_submodule(layer), Subject(runner, pictures, (1, 3), value))
     return found
+
+
+def without_biases(module: Any) -> None:
+    """Leave nothing that a layer adds, whatever comes in."""
+    for part in module.modules():
+        for name in ("bias", "running_mean"):
+            if getattr(part, name, None) is not None:
+                getattr(part, name).zero_()
 
 
 def last_relu(runner: Runner) -> str:
@@ -135,9 +155,3 @@ def last_relu(runner: Runner) -> str:
 def twin(request: pytest.FixtureRequest, twins: dict[str, Twin]) -> Twin:
     """One network after the other."""
     return twins[request.param]
-
-
-def relative(found: NDArray[np.floating], expected: Any) -> float:
-    """The largest difference as a part of the largest expected number."""
-    wanted = np.asarray(expected, np.float64)
-    return float(np.abs(found - wanted).max() / np.abs(wanted).max())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from peers import NEAR, relative
 
 from inspector.explain import Runner, find
 from inspector.explain.cam import maps_with_gradients
+from inspector.explain.registry import Heatmaps
 from inspector.model import load
 from inspector.predictor import Predictor
 
@@ -35,20 +39,13 @@ def theirs(twin, name):
 
 @pytest.fixture
 def ours(monkeypatch):
-    """Run a method without bringing its maps to the picture's size."""
-    import importlib
+    """Run a method as far as its map of the layer, before it is rectified and enlarged."""
 
     def run(twin, name):
         chosen = find(name)
         module = importlib.import_module(chosen.function.__module__)
-        from inspector.explain.registry import Heatmaps
-
         with monkeypatch.context() as patched:
-            patched.setattr(
-                module,
-                "over_picture",
-                lambda subject, maps, layer: Heatmaps(np.maximum(maps, 0), layer=layer),
-            )
+            patched.setattr(module, "over_picture", lambda subject, maps, layer: Heatmaps(maps, layer=layer))
             return chosen.run(twin.subject, {}).values
 
     return run
@@ -64,17 +61,24 @@ def ours(monkeypatch):
     ],
 )
 def test_the_map_is_theirs(twin, ours, name, their_name):
-    found, expected = ours(twin, name), np.maximum(np.asarray(theirs(twin, their_name), np.float64), 0)
-    assert found.shape == expected.shape
-    assert np.abs(found - expected).max() < 1e-4 * max(np.abs(expected).max(), 1e-6)
+    assert relative(ours(twin, name), theirs(twin, their_name)) < NEAR
+
+
+def test_score_cam_is_theirs_once_pictures_are_seen_through_the_same_masks(twin, ours, monkeypatch):
+    import torch
+
+    # Theirs are stretched until a map's outermost cells lie on the picture's outermost pixels; the product,
+    # as for every heatmap, has map and picture cover the same square.
+    assert relative(ours(twin, "score-cam"), theirs(twin, "ScoreCAM")) > NEAR
+    same_square = partial(torch.nn.Upsample, mode="bilinear", align_corners=False)
+    monkeypatch.setattr(torch.nn, "UpsamplingBilinear2d", same_square)
+    assert relative(ours(twin, "score-cam"), theirs(twin, "ScoreCAM")) < NEAR
 
 
 def test_the_map_of_ablations_is_theirs_but_for_the_sign_of_a_negative_logit(twin, ours):
-    found, raw = ours(twin, "ablation-cam"), np.asarray(theirs(twin, "AblationCAM"), np.float64)
     logits = twin.subject.scores(twin.subject.inputs, twin.subject.targets)
-    expected = np.maximum(np.sign(logits)[:, None, None] * raw, 0)
-    assert found.shape == expected.shape
-    assert np.abs(found - expected).max() < 1e-4 * max(np.abs(expected).max(), 1e-6)
+    expected = np.sign(logits)[:, None, None] * theirs(twin, "AblationCAM")
+    assert relative(ours(twin, "ablation-cam"), expected) < NEAR
 
 
 @pytest.mark.parametrize("shift", [-50.0, 50.0])
@@ -99,24 +103,29 @@ def test_a_number_added_to_all_logits_turns_no_map_of_ablations_over(twins, shif
 
 
 def test_eigen_cam_is_theirs_up_to_the_sign_of_a_direction(twin, ours):
-    found, expected = ours(twin, "eigen-cam"), np.maximum(theirs(twin, "EigenCAM"), 0)
-    for one, wanted in zip(found, expected, strict=True):
-        assert one.shape == wanted.shape
-        same = np.abs(one - wanted).max() < 1e-3 * max(one.max(), wanted.max())
-        # Rectified, the other sign keeps the other half.
-        opposite = not np.logical_and(one > 1e-6, wanted > 1e-6).any()
-        assert same or opposite
+    found, expected = ours(twin, "eigen-cam"), theirs(twin, "EigenCAM")
+    # Theirs has the sign that the decomposition happens to give, ours the one in which the maps are stronger.
+    maps, _ = maps_and_scores(twin)
+    total = maps.detach().numpy().sum(axis=1)
+    signs = np.sign((expected * total).sum(axis=(1, 2)))
+    assert relative(found, signs[:, None, None] * expected) < NEAR
 
 
 def test_the_maps_and_their_gradients_are_pytorchs(twin):
     import torch
 
+    maps, scores = maps_and_scores(twin)
+    total = sum(scores[row, target] for row, target in enumerate(twin.subject.targets))
+    (expected,) = torch.autograd.grad(total, maps)
+    found = maps_with_gradients(twin.subject)
+    assert relative(found.values, maps.detach()) < NEAR
+    assert relative(found.gradients, expected) < NEAR
+
+
+def maps_and_scores(twin):
+    """PyTorch's maps of the layer and its logits, with the way between them."""
     kept = {}
     handle = twin.layer.register_forward_hook(lambda module, given, made: kept.update(maps=made))
     scores = twin.module(twin.x)
     handle.remove()
-    total = sum(scores[row, target] for row, target in enumerate(twin.subject.targets))
-    (expected,) = torch.autograd.grad(total, kept["maps"])
-    found = maps_with_gradients(twin.subject)
-    assert np.allclose(found.values, kept["maps"].detach().numpy(), atol=1e-5)
-    assert np.allclose(found.gradients, expected.numpy(), atol=1e-6)
+    return kept["maps"], scores
