@@ -42,11 +42,8 @@ def draw(
     whole = np.stack([_padded(tile, tiles) for tile in tiles])
     room = whole.shape[2] - APART
     columns = len(rows[0])
-    words = [
-        word
-        for item, name in zip(shown, _names(items), strict=False)
-        for word in _words(item, name, room, bool(masks))
-    ]
+    named = zip(shown, _names(items), strict=False)
+    words = [word for item, name in named for word in _words(item, name, room, bool(masks))]
     return pictures(
         whole,
         key=_key(items[0].heatmaps, "" if len(shown) == len(items) else f"{len(shown)} of {len(items)}"),

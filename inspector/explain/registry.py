@@ -112,9 +112,8 @@ class Option:
     def wrong(self, value: object, size: tuple[int, int] | None) -> str:
         """What is expected instead of this value; empty where it may be had."""
         if self.choices:
-            return (
-                "" if value in self.choices else " or ".join((", ".join(self.choices[:-1]), self.choices[-1]))
-            )
+            *most, last = self.choices
+            return "" if value in self.choices else f"{', '.join(most)} or {last}"
         if not _alike(value, self.default):
             return _KINDS[type(self.default)]
         return self.limits.broken(value, size) if isinstance(value, (int, float)) else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from inspector.regions.masks import Mask, short
 from inspector.safe_names import printable
-from inspector.tiles.text import SIZE, Text, draw, shortened
+from inspector.tiles.text import SIZE, Text, draw, shortened, width
 
 _LINE = (255, 210, 60)
 # How dark the picture becomes under the lines and names.
 _DIM = 0.55
 _ROOM = 60
+# How far the last line of names stays above the picture's lower edge.
+_LOWEST = 4
 
 
 def place(mask: Mask) -> dict[str, Any] | None:
@@ -60,9 +62,21 @@ def outlined(picture: NDArray[np.uint8], masks: Mapping[str, Mask]) -> NDArray[n
         if not large.any():
             continue
         canvas[large & ~_inside(large)] = _LINE
-        x, y = _middle(large)
+        x, y = _deepest(large)
         texts.append(Text(x, y + SIZE // 2 - 1, shortened(printable(short(name)), _ROOM)))
-    return draw(canvas, texts)
+    return draw(canvas, _apart(texts, (picture.shape[0], picture.shape[1])))
+
+
+def _apart(texts: Sequence[Text], size: tuple[int, int]) -> list[Text]:
+    """The names inside the picture, one that would cover another moved below it."""
+    placed: list[tuple[Text, int]] = []
+    for text in sorted(texts, key=lambda each: each.y):
+        half = width([text.text]) // 2 + 1
+        x, y = min(max(text.x, half), max(half, size[1] - half)), max(text.y, SIZE)
+        while any(abs(y - other.y) < SIZE and abs(x - other.x) < half + space for other, space in placed):
+            y += 1
+        placed.append((Text(x, min(y, size[0] - _LOWEST), text.text), half))
+    return [text for text, _ in placed]
 
 
 def _enlarged(mask: Mask, size: tuple[int, int]) -> Mask:
@@ -77,8 +91,11 @@ def _inside(mask: Mask) -> Mask:
     return edge[:-2, 1:-1] & edge[2:, 1:-1] & edge[1:-1, :-2] & edge[1:-1, 2:]
 
 
-def _middle(mask: Mask) -> tuple[int, int]:
-    """The x and y of the region's pixel nearest to its centre, which may itself lie in a hole."""
-    rows, columns = np.nonzero(mask)
+def _deepest(mask: Mask) -> tuple[int, int]:
+    """The x and y of a pixel as far from the region's edge as any, nearest to the middle of those."""
+    inner = mask
+    while (smaller := _inside(inner)).any():
+        inner = smaller
+    rows, columns = np.nonzero(inner)
     at = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))
     return int(columns[at]), int(rows[at])

@@ -105,7 +105,7 @@ def test_the_methods_are_listed_with_their_options_and_papers(inspector):
         ),
         (("-m", "gradient", "-O", "rise.masks=5"), "an option is given for 'rise', which is not among the"),
         (("-o", "why.gif"), "cannot write explanations as .gif; expected .png, .svg, .npy, .json"),
-        (("--target", "Lars"), "there is no class 'Lars'; there are numbers, for it declares no labels"),
+        (("--target", "Lars"), "there is no class 'Lars'; there are 0 to 2, for it declares no labels"),
         (("--layer", "scores"), "'scores' has no feature maps; a class activation map needs some"),
         (("--regions", "nowhere"), "nowhere: is no folder of masks and no rectangle NAME=x,y,width,height"),
     ],

@@ -54,7 +54,7 @@ def test_a_label_of_two_classes_is_refused_with_both_numbers(ready):
     ("labels", "name", "message"),
     [
         (FEW, "bird", "there is no class 'bird'; there are cat, dog, cat, 7"),
-        (5, "bird", "there is no class 'bird'; there are numbers, for it declares no labels"),
+        (5, "bird", "there is no class 'bird'; there are 0 to 4, for it declares no labels"),
         (5, "5", "there is no class 5; there are 0 to 4"),
         (MANY, "Owl", "there is no class 'Owl'; nearest: great grey owl, Strix nebulosa; bowl; howler"),
         (MANY, "tensh", "there is no class 'tensh'; nearest: tench"),
@@ -74,3 +74,17 @@ def test_an_unknown_class_is_told_with_those_that_are_like_it(ready, labels, nam
         class_number(model, name, "--class 0")
     assert caught.value.message == f"{model.model.path}: {message}"
     assert caught.value.hint == "--class 0"
+
+
+@pytest.mark.parametrize(
+    ("labels", "name", "hint"),
+    [
+        (FEW, "CAT", "--class cat"),
+        (MANY, "Great grey owl, strix nebulosa", "--class 'great grey owl, Strix nebulosa'"),
+        (FEW, "bird", "--class 0"),
+    ],
+)
+def test_a_label_in_other_letters_is_what_the_hint_suggests(ready, labels, name, hint):
+    with pytest.raises(OptionError) as caught:
+        class_number(ready(labels), name, "--class 0")
+    assert caught.value.hint == hint

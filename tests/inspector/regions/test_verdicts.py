@@ -77,3 +77,77 @@ def test_a_large_region_is_filled_exactly_wherever_the_coarse_pixels_lie(corner:
     region[corner[0] : 80 - corner[0], corner[1] : 96 - corner[1]] = True
     found = inpaint(np.where(region, 0, ramp).astype(np.float32), region)
     assert np.abs(found - ramp).max() < 0.01 * np.ptp(ramp)
+
+
+def of_kinds(name: str, drops: dict[str, float], count: int = 10) -> RegionRow:
+    """A region whose replacement costs so much, by what replaces it, on each picture, and always flips."""
+    effects = {}
+    for kind, drop in drops.items():
+        change = np.full(count, -drop)
+        mean, often = estimate(change), estimate(np.ones(count))
+        assert mean is not None and often is not None
+        effects[kind] = Effect(mean, often, change)
+    area = estimate(np.full(count, 0.2))
+    assert area is not None
+    return RegionRow(name, area, {}, effects)
+
+
+def test_the_sentence_has_the_range_over_the_replacements() -> None:
+    hair = of_kinds("hair", {"mean": 0.24, "blur": 0.23, "inpaint": 0.19, "another": 0.55})
+    face = of_kinds("face", {"mean": 0.07, "blur": 0.07, "inpaint": 0.1, "another": 0.29})
+    found = RegionReport("net.onnx", 10, (face, hair))
+    assert found.cause == "hair"
+    assert found.sentence == (
+        "It is the hair: replacing it costs 0.19 to 0.55 of the answer's probability, by what replaces it, "
+        "and changes the decision on 100% of the pictures; next is face with 0.07 to 0.29 and 100%."
+    )
+
+
+def test_a_single_replacement_of_several_may_differ_and_is_named() -> None:
+    hair = of_kinds("hair", {"mean": 0.5, "blur": 0.5, "inpaint": 0.1, "another": 0.5})
+    face = of_kinds("face", {"mean": 0.1, "blur": 0.1, "inpaint": 0.2, "another": 0.1})
+    found = RegionReport("net.onnx", 10, (hair, face))
+    assert found.cause == "hair"
+    assert found.dissent == {"inpaint": "face"}
+    assert found.sentence.endswith("; replaced by its border, it is face.")
+    assert found.to_dict()["dissent"] == {"inpaint": "face"}
+
+
+def test_one_large_column_does_not_outvote_the_others() -> None:
+    hair = of_kinds("hair", {"mean": 0.1, "blur": 0.1, "inpaint": 0.4, "another": 0.9})
+    face = of_kinds("face", {"mean": 0.2, "blur": 0.2, "inpaint": 0.3, "another": 0.3})
+    found = RegionReport("net.onnx", 10, (hair, face))
+    assert found.ranked[0].name == "hair"
+    assert found.cause is None
+    assert found.sentence.startswith("No region decides by itself; most is the hair: ")
+    assert found.sentence.endswith("; replaced by a mean, it is face; replaced by a blur, it is face.")
+
+
+def test_of_two_replacements_none_may_differ() -> None:
+    hair, face = of_kinds("hair", {"mean": 0.9, "blur": 0.1}), of_kinds("face", {"mean": 0.2, "blur": 0.2})
+    assert RegionReport("net.onnx", 10, (hair, face)).cause is None
+
+
+@pytest.mark.parametrize("drop", [0.0, -0.2])
+def test_a_region_whose_replacement_costs_nothing_is_not_named(drop: float) -> None:
+    found = RegionReport("net.onnx", 10, (of_kinds("hair", {"mean": drop}), of_kinds("face", {"mean": -0.3})))
+    assert found.cause is None
+    assert found.sentence == "No region decides: replacing one costs nothing of the answer's probability."
+
+
+def test_a_single_picture_is_said_to_be_one() -> None:
+    found = RegionReport(
+        "net.onnx", 1, (of_kinds("hair", {"mean": 0.5}, 1), of_kinds("face", {"mean": 0.1}, 1))
+    )
+    assert found.sentence.endswith("; from one picture alone.")
+    _, cells = found.table()
+    assert cells[0] == ["hair", "20%", "-0.50, flips 100%"]
+
+
+def test_the_table_has_the_intervals_of_the_effects() -> None:
+    unsure = row("hair", [0.1, 0.5] * 5, 0.5)
+    head, cells = RegionReport("net.onnx", 10, (unsure,)).table()
+    change = unsure.effects["mean"].change
+    assert head[-1] == "replaced by a mean"
+    assert cells[0][-1] == f"-0.30 ({change.low:+.2f} to {change.high:+.2f}), flips 50%"
+    assert change.low < -0.32 and change.high > -0.28

@@ -65,7 +65,7 @@ def test_the_target_may_be_a_name_or_a_number(model, folder):
     ("target", "labels", "message"),
     [
         ("Lars", ["dark", "light"], "there is no class 'Lars'; there are dark, light"),
-        ("Lars", None, "there is no class 'Lars'; there are numbers, for it declares no labels"),
+        ("Lars", None, "there is no class 'Lars'; there are 0 to 1, for it declares no labels"),
         (2, None, "there is no class 2; there are 0 to 1"),
     ],
 )
@@ -94,12 +94,15 @@ def test_explanations_are_saved_as_picture_array_and_record(model, folder, tmp_p
     assert found.save(tmp_path / "e.svg").read_text("utf-8").startswith("<svg")
     record = json.loads(found.save(tmp_path / "e.json").read_text("utf-8"))
     assert record == json.loads(json.dumps(found.to_dict()))
-    assert list(record) == ["model", "explanations", "failures", "warnings"]
+    assert list(record) == [
+        *("model", "explanations", "failures", "warnings"),
+        *("regions", "refused", "seed", "preprocess"),
+    ]
     assert list(record["explanations"][0]) == [
-        *("source", "target", "label", "probability", "heatmaps", "warnings")
+        *("source", "target", "label", "probability", "heatmaps", "warnings", "answer")
     ]
     assert list(record["explanations"][0]["heatmaps"][1]) == [
-        *("method", "signed", "layer", "figures", "notes", "trust")
+        *("method", "signed", "layer", "figures", "notes", "trust", "options")
     ]
     assert found._repr_png_().startswith(b"\x89PNG")
 
@@ -133,7 +136,10 @@ def test_a_caution_is_told_with_the_map(model, folder):
 def test_a_figure_is_told_as_its_mean_over_the_pictures(model, folder):
     found = explain(model, folder, ["integrated-gradients"], preprocess=WAY, trust=False)
     errors = [item["integrated-gradients"].figures["completeness error"] for item in found]
-    assert found.sentences == (f"integrated-gradients: completeness error {np.mean(errors):.3g}",)
+    assert found.sentences == (
+        "integrated-gradients: its sum misses the difference between picture and blank, in logits, by "
+        f"{100 * np.mean(errors):.2f}%",
+    )
 
 
 def test_an_explanation_does_not_depend_on_the_pictures_before_it(model, folder):

@@ -102,11 +102,11 @@ def lenient(model, *methods):
 def test_a_lenient_explainer_leaves_out_what_cannot_explain_the_model_and_says_why(tmp_path):
     model = dense(tmp_path / "net.onnx")
     explainer = lenient(model, "layercam", "gradient")
-    assert explainer.left_out == ()
+    assert explainer.refused == ()
     for seed in range(2):
         (heatmap,) = explainer.explain(picture((4, 4), seed), "p").heatmaps
         assert heatmap.method == "gradient"
-    assert explainer.left_out == (
+    assert tuple(refusal.sentence for refusal in explainer.refused) == (
         f"layercam is left out: {model.path}: no convolution leads to 'y'; a class activation map needs "
         "feature maps",
     )
