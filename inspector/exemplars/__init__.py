@@ -118,10 +118,14 @@ def exemplars(
 
 
 def _kernels(model: Model, layer: str, chosen: tuple[int, ...], total: int) -> NDArray[np.floating] | None:
-    """A picture of each filter's weights: the pattern that its input channels share; None without any."""
+    """A picture of each filter's weights: the pattern that its input channels share; None without any.
+
+    Kernels of one weight have no pattern.
+    """
     try:
         found = model.filters(layer, select=chosen, reduce="pca")
     except (OptionError, TensorError, UnknownLayerError):
         return None
     kernels = found.kernels
-    return kernels[:, 0] if kernels.ndim == 4 and found.total[0] == total else None
+    patterned = kernels.ndim == 4 and kernels.shape[2:] != (1, 1)
+    return kernels[:, 0] if patterned and found.total[0] == total else None

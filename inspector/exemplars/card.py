@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 
 # About how wide the whole is, and how small and large an exemplar may be drawn, in pixels.
-_WHOLE, _LEAST, _MOST = 1400, 32, 112
+_WHOLE, LEAST, _MOST = 1400, 32, 112
 _GAP = 2
 _APART = 6
 
@@ -49,7 +49,7 @@ def cards(
     left = _left_pictures(kernels, visualization)
     if side is None:
         wide = math.ceil(math.sqrt(len(items))) * (across + (across / 2 if left else 0))
-        side = int(min(_MOST, max(_LEAST, _WHOLE / wide)))
+        side = int(min(_MOST, max(LEAST, _WHOLE / wide)))
     height = rows * side + (rows - 1) * _GAP
     each = max(1, (height - _GAP) // 2)
     start = each + _APART if left else 0

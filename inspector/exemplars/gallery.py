@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.tiles.levels import BACKGROUND_COLOUR
+PADDING = (128, 128, 128)
+"""What is drawn beyond the edges of a picture, so that a tile keeps its frame on the dark ground."""
 
 # What the crops of all filters may take together, and the least and greatest side of one, in pixels.
 _MOST_BYTES = 2**28
@@ -27,8 +28,8 @@ class Exemplar:
         source: The picture's path, or what stands for it.
         box: Top, left, bottom and right in the picture as the model sees it, bottom and right exclusive; what
             lies outside of it is padding.
-        crop: uint8 (H, W, 3), sRGB: what is in the box, shrunk where it is large; slate, as the ground of all
-            pictures, beyond the edges of this one.
+        crop: uint8 (H, W, 3), sRGB: what is in the box, shrunk where it is large; mid-grey beyond
+            the edges of the picture.
     """
 
     score: float
@@ -82,13 +83,13 @@ class Gallery:
 
 
 def cut(seen: Crop, box: Sequence[int], side: int) -> Crop:
-    """Cut a box out of a picture, uint8 (H, W) or (H, W, 3), at most `side` large; slate beyond its edges."""
+    """Cut a box out of a picture, uint8 (H, W) or (H, W, 3), at most `side` large; mid-grey beyond edges."""
     from PIL import Image
 
     top, left, bottom, right = box
     height, width = seen.shape[:2]
     crop = np.empty((bottom - top, right - left, 3), np.uint8)
-    crop[:] = BACKGROUND_COLOUR
+    crop[:] = PADDING
     inner = seen[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
     y, x = max(0, -top), max(0, -left)
     crop[y : y + inner.shape[0], x : x + inner.shape[1]] = inner[..., None] if inner.ndim == 2 else inner

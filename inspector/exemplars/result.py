@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from inspector import saving
 from inspector.errors import OptionError
-from inspector.exemplars.card import cards
+from inspector.exemplars.card import LEAST, cards
 from inspector.exemplars.gallery import Exemplar
 from inspector.predictions import Failure
 from inspector.safe_names import printable
@@ -119,15 +119,15 @@ class Exemplars:
         Args:
             columns: Cards per row; by default, a near-square picture.
             padding: Pixels between cards.
-            side: About how large an exemplar is drawn, in pixels.
+            side: About how large an exemplar is drawn, in pixels, at least 32.
             captions: Whether to write each filter's number with the activation of its best exemplar, and a
                 title.
 
         Raises:
             OptionError: An option's value makes no sense.
         """
-        if side is not None and side < 1:
-            raise OptionError(f"side is {side}; expected 1 or more", "--side 48")
+        if side is not None and side < LEAST:
+            raise OptionError(f"side is {side}; expected {LEAST} or more", f"--side {LEAST}")
         drawn = cards(
             self.items, self.count, self.kernels, self.visualization, set(self.silent), self.indices, side
         )
@@ -193,7 +193,11 @@ class Exemplars:
 
     def _captions(self) -> list[str]:
         names = [printable(label, LABEL) for label in self.labels] or [str(index) for index in self.indices]
-        return [f"{name}: {figure(best[0].score)}" for name, best in zip(names, self.items, strict=True)]
+        silent = set(self.silent)
+        return [
+            f"{name}: zero for every picture" if index in silent else f"{name}: {figure(best[0].score)}"
+            for name, index, best in zip(names, self.indices, self.items, strict=True)
+        ]
 
     def __repr__(self) -> str:
         return f"Exemplars({self.title})"

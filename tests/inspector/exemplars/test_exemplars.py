@@ -83,7 +83,7 @@ def test_the_best_places_are_those_of_a_plain_loop(net, folder):
     assert found.scores.shape == (3, 5)
 
 
-def test_a_crop_is_what_is_in_the_box_and_slate_beyond_the_picture(net, folder):
+def test_a_crop_is_what_is_in_the_box_and_mid_grey_beyond_the_picture(net, folder):
     for best in net.exemplars(folder, "c").items:
         for each in best:
             pixels = np.asarray(Image.open(each.source))
@@ -92,7 +92,7 @@ def test_a_crop_is_what_is_in_the_box_and_slate_beyond_the_picture(net, folder):
                 for column in range(3):
                     y, x = top + row, left + column
                     inside = 0 <= y < 10 and 0 <= x < 8
-                    expected = (pixels[y, x],) * 3 if inside else BACKGROUND_COLOUR
+                    expected = (pixels[y, x],) * 3 if inside else (128, 128, 128)
                     assert tuple(each.crop[row, column]) == expected
 
 
@@ -225,10 +225,10 @@ def test_kernels_and_what_it_looks_for_stand_beside(net, folder):
 
 def test_a_card_shows_the_exemplars_in_rows_best_first(net, folder):
     found = net.exemplars(folder, "relu", select=[0], count=4)
-    pixels = found.picture(side=3, captions=False, padding=0).pixels
-    tiles = [pixels[r : r + 3, c : c + 3] for r in (0, 5) for c in (0, 5)]
+    pixels = found.picture(side=33, captions=False, padding=0).pixels
+    tiles = [pixels[r : r + 33, c : c + 33] for r in (0, 35) for c in (0, 35)]
     for tile, exemplar in zip(tiles, found.items[0], strict=True):
-        np.testing.assert_array_equal(tile, exemplar.crop)
+        np.testing.assert_array_equal(tile, exemplar.crop.repeat(11, axis=0).repeat(11, axis=1))
 
 
 def test_a_filter_that_is_zero_everywhere_is_named_and_shows_nothing(tmp_path, folder):
@@ -239,6 +239,15 @@ def test_a_filter_that_is_zero_everywhere_is_named_and_shows_nothing(tmp_path, f
     cards = found.picture(captions=False, padding=0, columns=1).pixels
     lower = cards[cards.shape[0] // 2 :]
     assert (lower == BACKGROUND_COLOUR).all()
+    captions = [text.text for text in found.picture().texts]
+    assert captions[:2] == [f"0: {found.scores[0, 0]:.3g}", "1: zero for every picture"]
+
+
+def test_kernels_of_one_weight_are_not_drawn(tmp_path, folder):
+    nodes = [helper.make_node("Conv", ["x", "conv.weight"], ["y"], name="conv")]
+    found = saved(tmp_path, nodes, {"conv.weight": KERNELS[:, :, :1, :1]}).exemplars(folder, "conv")
+    assert found.kernels is None
+    assert "kernels" not in found.picture().title
 
 
 def test_files_by_suffix(net, folder, tmp_path):
@@ -270,7 +279,7 @@ def test_options_that_make_no_sense_are_refused(net, folder, tmp_path):
     assert message(lambda: net.exemplars(folder, "c", select="3")) == (
         f"{net.path}: 'c': filter 3 does not exist; there are filters 0 to 2"
     )
-    assert message(lambda: found.picture(side=0)) == "side is 0; expected 1 or more"
+    assert message(lambda: found.picture(side=31)) == "side is 31; expected 32 or more"
     assert message(lambda: found.save(tmp_path / "e.npy")) == (
         "cannot write exemplars as .npy; expected .png, .svg, .json"
     )
