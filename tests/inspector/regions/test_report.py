@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from inspector.conversion import convert
 from inspector.errors import OptionError
@@ -79,8 +80,6 @@ def test_a_picture_without_masks_is_told(reader, pictures, tmp_path):
 
 
 def test_a_mask_of_another_size_is_told(reader, pictures, tmp_path):
-    from PIL import Image
-
     path = tmp_path / "masks" / "00_left.png"
     Image.new("L", (5, 5)).save(path)
     with pytest.raises(OptionError) as caught:
@@ -129,9 +128,22 @@ def test_the_hair_is_the_cause_where_it_was_the_shortcut_and_nowhere_else(tmp_pa
         preprocess={"channels": "gray", "range": "0..1"},
         verify=False,
     )
-    explainer = Explainer(Runner(Predictor(load(done.path))), (find("grad-cam"),), trust=False)
+    explainer = Explainer(Runner(Predictor(load(done.path))), (find("layercam"),), trust=False)
     pictures = sorted(map(str, (folder / "samples").glob("*.png")))
-    found = reported(explainer, pictures, parse([str(folder / "samples" / "masks")]))
+    items = list(explainer.stream(pictures))
+    masks = folder / "samples" / "masks"
+    found = report(explainer, list(zip(pictures, items, strict=True)), parse([str(masks)]))
     assert found.cause == cause
     first, second = found.ranked[:2]
     assert np.nanmean(first.drop) > 2 * np.nanmean(second.drop)
+    shares = []
+    for picture, item in zip(pictures, items, strict=True):
+        path = masks / f"{Path(picture).name[:2]}_{cause}.png"
+        values = item["layercam"].values.astype(np.float64)
+        # Somebody bald has no hair, and a map that is zero everywhere has no parts.
+        if path.exists() and values.any():
+            shares.append(values[np.asarray(Image.open(path).convert("L")) > 127].sum() / values.sum())
+    assert len(shares) > 12
+    assert first.relevance["layercam"].mean == pytest.approx(np.mean(shares), abs=1e-6)
+    # More of the relevance falls on the cause than on any other part of its size.
+    assert first.relevance["layercam"].mean > 1.3 * first.area.mean
