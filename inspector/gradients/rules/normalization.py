@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from inspector.gradients.along_axis import widened
+from inspector.gradients.expressions import size_at
 from inspector.gradients.infinite import steep
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
@@ -48,12 +51,13 @@ def batch_normalization(node: Node, grad: Value) -> tuple[Value | None, ...]:
 @vjp("InstanceNormalization", since=6)
 def instance_normalization(node: Node, grad: Value) -> tuple[Value | None, ...]:
     """By mean and variance of each sample's channel."""
-    x, scale = node.input, node.given(1)
+    x, scale, grad = widened(node.input), widened(node.given(1)), widened(grad)
     axes = tuple(range(2, x.rank))
     weights = scale.op("Reshape", (-1, *[1] * len(axes)))
     normal, inverse = _standardised(x, axes, node.attr("epsilon", 1e-5))
     over = (0, *axes)
-    return (
+    return _as_given(
+        node,
         _through(grad * weights, normal, inverse, axes) if node.wants(0) else None,
         (grad * normal).sum(over, keepdims=False) if node.wants(1) else None,
         grad.sum(over, keepdims=False) if node.wants(2) else None,
@@ -63,24 +67,42 @@ def instance_normalization(node: Node, grad: Value) -> tuple[Value | None, ...]:
 @vjp("LayerNormalization", since=17)
 def layer_normalization(node: Node, grad: Value) -> tuple[Value | None, ...]:
     """Ba, Kiros and Hinton, Layer normalization (2016): by mean and variance of the last axes."""
-    x, scale = node.input, node.given(1)
+    x, scale, grad = widened(node.input), widened(node.given(1)), widened(grad)
     axes = _last_axes(node, x)
     normal, inverse = _standardised(x, axes, node.attr("epsilon", 1e-5))
-    return (
-        _through(grad * scale, normal, inverse, axes) if node.wants(0) else None,
+    by_x = _through(grad * scale, normal, inverse, axes) if node.wants(0) else None
+    return _as_given(
+        node,
+        by_x and _with_statistics(node, by_x, normal, inverse, axes),
         unbroadcast(grad * normal, scale) if node.wants(1) else None,
         unbroadcast(grad, node.given(2)) if node.wants(2) else None,
     )
 
 
+def _with_statistics(node: Node, by_x: Value, normal: Value, inverse: Value, axes: Sequence[int]) -> Value:
+    """What the outputs for mean and 1/σ add: 1/n, and −x̂/(nσ²) with the standardised x̂."""
+    _, by_mean, by_inverse = (*node.grads, None, None)[:3]
+    if by_mean is not None:
+        by_x = by_x + widened(by_mean) * (1 / _count(node, axes))
+    if by_inverse is not None:
+        by_x = by_x - normal * (widened(by_inverse) * inverse * inverse * (1 / _count(node, axes)))
+    return by_x
+
+
+def _count(node: Node, axes: Sequence[int]) -> int:
+    """How many numbers some axes hold."""
+    return math.prod(size_at(node, node.input, axis) for axis in axes)
+
+
 @vjp("RMSNormalization", since=23)
 def rms_normalization(node: Node, grad: Value) -> tuple[Value | None, ...]:
     """Zhang and Sennrich, Root mean square layer normalization (2019): by that of the last axes."""
-    x, scale = node.input, node.given(1)
+    x, scale, grad = widened(node.input), widened(node.given(1)), widened(grad)
     axes = _last_axes(node, x)
     inverse = _inverse_root((x * x).mean(axes), node.attr("epsilon", 1e-5))
     normal = x * inverse
-    return (
+    return _as_given(
+        node,
         _along(grad * scale, normal, inverse, axes) if node.wants(0) else None,
         unbroadcast(grad * normal, scale) if node.wants(1) else None,
     )
@@ -89,7 +111,7 @@ def rms_normalization(node: Node, grad: Value) -> tuple[Value | None, ...]:
 @vjp("GroupNormalization", since=21)
 def group_normalization(node: Node, grad: Value) -> tuple[Value | None, ...]:
     """Wu and He, Group normalization (2018), with a scale for each channel."""
-    x, scale = node.input, node.given(1)
+    x, scale, grad = widened(node.input), widened(node.given(1)), widened(grad)
     groups = node.attr("num_groups", 1)
     channels = x.known_shape[1] or 0
     inner = tuple(size or 0 for size in x.known_shape[2:])
@@ -99,13 +121,19 @@ def group_normalization(node: Node, grad: Value) -> tuple[Value | None, ...]:
     normal, inverse = _standardised(x.reshape(split), axes, node.attr("epsilon", 1e-5))
     apart = grad.reshape(split)
     over = (0, *axes[1:])
-    return (
+    return _as_given(
+        node,
         _through(apart * scale.op("Reshape", form), normal, inverse, axes).reshape_like(x)
         if node.wants(0)
         else None,
         (apart * normal).sum(over, keepdims=False).reshape_like(scale) if node.wants(1) else None,
         apart.sum(over, keepdims=False).reshape_like(scale) if node.wants(2) else None,
     )
+
+
+def _as_given(node: Node, *results: Value | None) -> tuple[Value | None, ...]:
+    """Gradients in the dtypes of the inputs: squares of numbers above 256 are too large for float16."""
+    return tuple(result and result.cast(node.given(at).dtype) for at, result in enumerate(results))
 
 
 @vjp("MeanVarianceNormalization", since=9)

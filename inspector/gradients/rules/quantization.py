@@ -40,6 +40,8 @@ def dequantize_linear(node: Node, grad: Value) -> Value:
 @vjp("DynamicQuantizeLinear", since=11)
 def dynamic_quantize_linear(node: Node, grad: Value) -> Value:
     """1/scale; the scale itself counts as fixed."""
+    if node.grads[0] is None:
+        raise node.refuse("has no gradient of its scale, which counts as fixed")
     return grad / node.outputs[1]
 
 

@@ -95,3 +95,15 @@ def test_a_mean_of_more_places_than_half_precision_counts_shares_itself_out(op_t
     _, (found,) = gradients(averages(op_type), {"x": x}, seed, opset=13)
     assert found.dtype == np.float16
     np.testing.assert_allclose(found.astype(np.float64), 1000 / 90_000, rtol=1e-3)
+
+
+def test_the_statistics_of_large_numbers_of_half_precision_are_those_of_float32() -> None:
+    """Their squares are beyond float16, which is no reason for a gradient of zeros."""
+    x, scale = (normal(2, 8) * 1000).astype(np.float16), np.ones(8, np.float16)
+    node = helper.make_node("LayerNormalization", ["x", "scale"], ["y"])
+    seed, (found,) = gradients(node, {"x": x}, constants={"scale": scale})
+    given = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    functional.layer_norm(given, (8,)).backward(torch.tensor(seed, dtype=torch.float64))
+    assert given.grad is not None
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found, given.grad.numpy(), rtol=0, atol=1e-5)

@@ -124,6 +124,12 @@ def test_the_scores_that_attention_can_give() -> None:
     assert reason(network) == "has no gradient of its second to fourth output"
 
 
+def test_the_scale_that_numbers_are_quantized_by() -> None:
+    quantized = node("DynamicQuantizeLinear", ["x"], "q", "scale", "zero")
+    network = model([quantized, helper.make_node("Sqrt", ["scale"], ["y"])], {"x": (FLOAT, [2, 3])})
+    assert reason(network) == "has no gradient of its scale, which counts as fixed"
+
+
 def test_reductions_over_no_axes_that_runtimes_understand_differently() -> None:
     reduction = node("ReduceL2", ["x", "axes"], noop_with_empty_axes=1)
     network = model([reduction], {"x": (FLOAT, [2, 3])}, {"axes": np.zeros(0, np.int64)})

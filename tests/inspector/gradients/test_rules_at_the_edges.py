@@ -240,3 +240,10 @@ def test_an_equation_with_lone_broadcast_or_repeated_letters(
     node = helper.make_node("Einsum", ["a", "b"], ["y"], equation=equation)
     inputs = {"a": normal(*left), "b": normal(*right)}
     agree(node, inputs, lambda a, b: torch.einsum(equation, a, b))
+
+
+def test_the_mean_that_a_layer_normalization_gives_is_shared_by_all() -> None:
+    node = helper.make_node("LayerNormalization", ["x", "scale"], ["z", "y"])
+    x = np.array([[1, 2, 3, 5]], np.float32)
+    _, (found,) = gradients(node, {"x": x}, np.ones((1, 1), np.float32), {"scale": np.ones(4, np.float32)})
+    assert found.tolist() == [[0.25] * 4]

@@ -146,3 +146,28 @@ def lrn(draw: Draw) -> Case:
 
     node = helper.make_node("LRN", ["x"], ["y"], size=size, alpha=alpha, beta=beta, bias=bias)
     return network([node], {"x": normal(draw, 2, channels, 2, 3)}, truth=truth, free=True)
+
+
+@case("LayerNormalization")
+def statistics(draw: Draw) -> Case:
+    """The mean and 1/σ, which are outputs too, and all three together."""
+    x, axis = normal(draw, 2, 3, 4), draw(st.sampled_from([-1, 1]))
+    nodes = [
+        helper.make_node(
+            "LayerNormalization", ["x", "scale"], ["n", "mean", "inverse"], axis=axis, epsilon=0.1
+        ),
+        helper.make_node("Mul", ["mean", "inverse"], ["product"]),
+        helper.make_node("Add", ["n", "product"], ["all"]),
+    ]
+    of = draw(st.sampled_from(["mean", "inverse", "product", "all"]))
+
+    def truth(feeds: Mapping[str, Array]) -> Array:
+        axes = tuple(range(axis % 3, 3))
+        mean = feeds["x"].mean(axes, keepdims=True)
+        inverse = 1 / np.sqrt(feeds["x"].var(axes, keepdims=True) + 0.1)
+        product, standardised = mean * inverse, (feeds["x"] - mean) * inverse
+        values = {"mean": mean, "inverse": inverse, "product": product}
+        return np.asarray(values.get(of, standardised * feeds["scale"] + product))
+
+    inputs = {"x": x, "scale": normal(draw, *x.shape[axis:])}
+    return network(nodes, inputs, of=of, truth=truth, fixed=["scale"])
