@@ -11,8 +11,8 @@ from inspector.gradients.kinds import Known
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-# Longer than any axis that a bound is written for, apart from "to the end".
-_LONG = 2**40
+# More samples than a bound is ever written for; "to the end" is the greatest int32 or int64.
+_LONG = 2**30
 
 
 def picks_samples(known: Known, node: NodeProto) -> bool:

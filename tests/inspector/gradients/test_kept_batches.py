@@ -58,7 +58,7 @@ PICKED = {
         node("Slice", "a", "b", "axes"),
         shape=(2, 3),
         a=np.array([0, 1]),
-        b=np.array([3, 2**31]),
+        b=np.array([3, 2**31 - 1]),
         axes=np.array([1, -2]),
     ),
     "Gather": network(node("Gather", "at"), shape=(1, 3), at=np.array([0])),
@@ -92,6 +92,10 @@ PICKED = {
 }
 # Each with the gradient of the sum of what it gives for one sample: how often each number is picked.
 WHOLE = {
+    "Slice to the greatest int32": (
+        network(node("Slice", "a", "b"), shape=(1, 3), a=np.array([0]), b=np.array([2**31 - 1])),
+        (1, 1, 1),
+    ),
     "Slice": (
         network(node("Slice", "a", "b"), shape=(1, 3), a=np.array([0, 1]), b=np.array([2**63 - 1, 3])),
         (0, 1, 1),
