@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from inspector.gradients.forward import Forward
-from inspector.gradients.kinds import reads
+from inspector.gradients.names import reads
 from inspector.gradients.request import Request
 from inspector.gradients.tape import Tape
 

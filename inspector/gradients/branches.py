@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspector.gradients.kinds import graphs_in, reads, unique
+from inspector.gradients.names import graphs_in, reads, unique
 from inspector.gradients.tape import LAYER_KEY
 from inspector.gradients.weights import keep_weights
 

@@ -11,7 +11,8 @@ from inspector.errors import ModelError
 from inspector.gradients.branches import taken_branch, written_out
 from inspector.gradients.free_batch import free_batch, keeps_count, spells_batch
 from inspector.gradients.input_shapes import BATCH, InputShape, declared_shapes, learn_input
-from inspector.gradients.kinds import BATCHES, UNPREDICTABLE, Known, Shape, names_in, nodes_in, reads
+from inspector.gradients.kinds import BATCHES, UNPREDICTABLE, Known, Shape
+from inspector.gradients.names import names_in, nodes_in, reads
 from inspector.gradients.order import in_order
 from inspector.gradients.weights import keep_weights
 from inspector.onnxfile.source import AGAIN

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from inspector.errors import ModelError
-from inspector.gradients.kinds import label, reads
+from inspector.gradients.names import label, reads
 from inspector.onnxfile.source import AGAIN
 
 if TYPE_CHECKING:

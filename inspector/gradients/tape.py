@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.gradients.dialect import written
-from inspector.gradients.kinds import Kind, Known, Sizes, schema_of, unique
+from inspector.gradients.kinds import Kind, Known, Sizes, schema_of
+from inspector.gradients.names import unique
 from inspector.gradients.value import Operand, Value
 
 if TYPE_CHECKING:

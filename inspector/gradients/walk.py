@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from inspector.errors import GradientError
 from inspector.gradients.forward import Forward
-from inspector.gradients.kinds import reads, schema_of
+from inspector.gradients.kinds import schema_of
+from inspector.gradients.names import reads
 from inspector.gradients.no_gradient import NO_GRADIENT
 from inspector.gradients.node import Node, layer_of, refusal
 from inspector.gradients.registry import Rule, Rules

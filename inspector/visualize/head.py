@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inspector.axes import axes_of
 from inspector.errors import ImageError, OptionError
-from inspector.gradients.kinds import reads
+from inspector.gradients.names import reads
 from inspector.onnxfile.source import quoted
 from inspector.receptive_field import receptive_field
 from inspector.visualize.pixels import Floats, Pixels

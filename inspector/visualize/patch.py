@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.errors import RunError
-from inspector.gradients.kinds import reads
+from inspector.gradients.names import reads
 from inspector.receptive_field import ReceptiveField
 from inspector.receptive_steps import Step
 from inspector.visualize.head import Head, sized

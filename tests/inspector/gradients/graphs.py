@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from inspector.gradients.kinds import reads
+from inspector.gradients.names import reads
 
 Array = NDArray[Any]
 
