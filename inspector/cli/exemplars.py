@@ -83,7 +83,8 @@ def exemplars(
     opened = load(model)
     _, sources = options.pictures(images)
     say = output.errors_once()
-    with output.progress(len(sources), quiet) as advance:
+    ascent = 2 * max(steps, 0) if visualized else 0
+    with output.progress(len(sources) + ascent, quiet) as advance:
 
         def step(result: Answer | Failure) -> None:
             advance()
@@ -104,6 +105,7 @@ def exemplars(
             seed=seed,
             preprocess=fields or None,
             step=step,
+            climbed=advance,
         )
     found.save(path, force=force, columns=columns, side=side)
     for warning in found.warnings:

@@ -83,7 +83,8 @@ def visualize(
     check_output(path, force=force)
     fields = options.preprocess_fields(channels, range, mean, std, resize)
     opened = load(model)
-    with output.progress(max(steps, 0), quiet) as step:
+    # Where no picture does better than chance, there is a second ascent of as many steps.
+    with output.progress(2 * max(steps, 0), quiet) as step:
         found = run(
             opened,
             layer or "",

@@ -41,6 +41,7 @@ def exemplars(
     preprocess: Preprocess | Fields | None = None,
     time_limit: float | None = TIME_LIMIT,
     step: Callable[[Answer | Failure], None] | None = None,
+    climbed: Callable[[], None] | None = None,
 ) -> Exemplars:
     """Find, for each filter of a layer, the places in pictures that excite it most, one per picture.
 
@@ -59,6 +60,7 @@ def exemplars(
             declares.
         time_limit: Seconds that one run may take; None for any time.
         step: Called after each picture with what came of it.
+        climbed: Called after each step that `visualize` takes.
 
     Raises:
         UnknownLayerError: There is no such layer or value.
@@ -97,8 +99,17 @@ def exemplars(
         raise failures[0].error
     found = None
     if visualize:
-        found = model.visualize(
-            units.asked, select=chosen, steps=steps, seed=seed, preprocess=preprocess, time_limit=time_limit
+        from inspector.visualize import visualize as looked_for
+
+        found = looked_for(
+            model,
+            units.asked,
+            select=chosen,
+            steps=steps,
+            seed=seed,
+            preprocess=preprocess,
+            time_limit=time_limit,
+            step=climbed,
         )
     return Exemplars(
         source=str(model.path),

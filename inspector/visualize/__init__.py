@@ -66,7 +66,8 @@ def visualize(
             declares.
         labels: Class names, or a file of them; by default those that the model declares.
         time_limit: Seconds that one run may take; None for any time.
-        step: Called after each step.
+        step: Called after each step; at most twice as often as there are steps, for where no picture does
+            better than chance, another ascent begins with what chance found.
 
     Raises:
         UnknownLayerError: There is no such layer or value.
@@ -183,7 +184,7 @@ def _found(
     if len(beaten):
         units = [chosen[at] for at in beaten]
         start = by_chance[chances[:, beaten].argmax(axis=0)]
-        again = _whole_levels(ascent.climb(units, 1, steps, seed, lambda: None, start))
+        again = _whole_levels(ascent.climb(units, 1, steps, seed, step, start))
         values = _reached(ascent, again, np.asarray(units))
         first = beaten * per_filter
         better = values > reached[first]

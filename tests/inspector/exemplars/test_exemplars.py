@@ -223,6 +223,23 @@ def test_kernels_and_what_it_looks_for_stand_beside(net, folder):
     assert found.to_dict()["visualization"]["steps"] == 3
 
 
+def test_pictures_and_steps_of_the_ascent_are_told(net, folder):
+    from inspector.exemplars import exemplars
+
+    read, climbed = [], []
+    exemplars(
+        net,
+        folder,
+        "c",
+        visualize=True,
+        steps=60,
+        step=lambda answer: read.append(answer.source),
+        climbed=lambda: climbed.append(len(read)),
+    )
+    assert read == [str(path) for path in sorted(folder.iterdir())]
+    assert len(climbed) >= 60 and set(climbed) == {20}
+
+
 def test_a_card_shows_the_exemplars_in_rows_best_first(net, folder):
     found = net.exemplars(folder, "relu", select=[0], count=4)
     pixels = found.picture(side=33, captions=False, padding=0).pixels

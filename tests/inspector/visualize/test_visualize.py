@@ -8,6 +8,7 @@ from drawn_networks import EDGE, SPOT, alike, classifier, saved, yes_or_no
 from onnx import TensorProto, helper
 
 from inspector.preprocess import Preprocess
+from inspector.visualize import visualize
 
 
 def test_a_filter_looks_for_its_own_kernel(two_filters):
@@ -54,11 +55,9 @@ def test_a_channel_may_stand_in_the_name(two_filters):
 
 
 def test_each_step_is_told(two_filters):
-    from inspector.visualize import visualize
-
     told = []
-    visualize(two_filters, "c", steps=7, step=lambda: told.append(1))
-    assert len(told) == 7
+    visualize(two_filters, "c", steps=60, step=lambda: told.append(1))
+    assert len(told) == 60
 
 
 def test_pixels_are_mapped_as_the_model_declares(tmp_path):
@@ -208,7 +207,9 @@ def test_where_the_first_climb_does_no_better_than_chance_another_begins_with_wh
         "b": np.array([-7.5], np.float32),
         "one": np.ones((1, 1, 1, 1), np.float32),
     }
-    found = saved(tmp_path, nodes, weights).visualize("y")
+    told = []
+    found = visualize(saved(tmp_path, nodes, weights), "y", step=lambda: told.append(1))
+    assert len(told) == 2 * 256
     assert found.activations[0, 0] > found.random[0] > 0
     assert (found.pictures > 240).all()
     assert found.beaten == ()
