@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.gradients.interpolation import Taps
 from inspector.gradients.value import Value
 
 # So many gathers of one place each still are faster than a product with the matrix of the selection.
 _MOST_GATHERS = 4
+# A matrix of more numbers takes longer to build and to multiply with than the gathers of its few weights.
+_LARGEST_MATRIX = 2**21
 
 
 def padded(value: Value, pads: Sequence[tuple[int, int]]) -> Value:
@@ -45,12 +49,35 @@ def unselected(grad: Value, places: NDArray[np.int64], axis: int, size: int) -> 
     if times > 1 and np.array_equal(places, np.tile(np.arange(size), times)):
         return _split_axis(grad, axis, (times, size)).sum((axis,), keepdims=False)
     if not (places >= 0).any():
-        return padded_along(grad, axis, 0, size - count) * 0.0
-    sources = [np.flatnonzero(places == at) for at in range(size)]
-    most = max(map(len, sources), default=0)
-    if most > _MOST_GATHERS:
+        return padded_along(grad, axis, 0, size - count).zeros()
+    kept = np.flatnonzero(places >= 0)
+    most = int(np.bincount(places[kept]).max())
+    if most <= _MOST_GATHERS:
+        return _gathered(grad, _table(places[kept], kept, size, most, count), axis)
+    if size * count <= _LARGEST_MATRIX:
         return unweighted(grad, (places[:, None] == np.arange(size)).astype(np.float64), axis)
-    return _gathered(grad, sources, most, axis, count)
+    taken = grad if len(kept) == count else grad.op("Gather", kept, axis=axis)
+    constants = grad.tape.constant(places[kept]), grad.tape.constant_vector((size,))
+    return scattered(taken, constants[0], axis, constants[1], grad.rank, distinct=False)
+
+
+def _table(
+    chosen: NDArray[np.int64], numbers: NDArray[Any], size: int, most: int, nothing: float
+) -> NDArray[Any]:
+    """What belongs to each of `size` places, one below the other, (most, size); `nothing` in the rest.
+
+    Args:
+        chosen: int64 (m,), the place that each number belongs to.
+        numbers: (m,).
+        size: How many places there are.
+        most: How many numbers belong to one at most.
+        nothing: What fills the table up.
+    """
+    order = np.argsort(chosen, kind="stable")
+    ordered = chosen[order]
+    table = np.full((most, size), nothing, numbers.dtype)
+    table[np.arange(len(ordered)) - np.searchsorted(ordered, ordered), ordered] = numbers[order]
+    return table
 
 
 def _split_axis(grad: Value, axis: int, sizes: tuple[int, int]) -> Value:
@@ -58,14 +85,40 @@ def _split_axis(grad: Value, axis: int, sizes: tuple[int, int]) -> Value:
     return grad.reshape((*shape[:axis], *sizes, *shape[axis + 1 :]))
 
 
-def _gathered(grad: Value, sources: Sequence[NDArray[np.int64]], most: int, axis: int, count: int) -> Value:
-    """The sum of the places that each element was copied to, one gather for each of `most` copies."""
-    table = np.full((most, len(sources)), count, np.int64)
-    for at, each in enumerate(sources):
-        table[: len(each), at] = each
+def _gathered(grad: Value, table: NDArray[np.int64], axis: int) -> Value:
+    """The sum of the places that each element was copied to, one gather for each row of them."""
+    count = grad.known_shape[axis]
     # Behind the last place stands a zero, for those that were copied less often.
     source = padded_along(grad, axis, 0, 1) if (table == count).any() else grad
     parts = [source.op("Gather", row, axis=axis) for row in table]
+    return parts[0] if len(parts) == 1 else parts[0].op("Sum", *parts[1:])
+
+
+def untapped(grad: Value, taps: Taps, axis: int) -> Value:
+    """The gradient of x, given that of y, each element of which is a weighted sum of few of x along an axis.
+
+    Args:
+        grad: The gradient of y.
+        taps: Which, and how much each counts.
+        axis: The axis.
+    """
+    count = len(taps.columns)
+    if count * taps.size <= _LARGEST_MATRIX:
+        return unweighted(grad, taps.matrix(), axis)
+    rows, at = np.nonzero(taps.weights)
+    pairs, inverse = np.unique(rows * taps.size + taps.columns[rows, at], return_inverse=True)
+    numbers = np.bincount(inverse.reshape(-1), taps.weights[rows, at])
+    sources, places = np.divmod(pairs, taps.size)
+    most = int(np.bincount(places).max())
+    column = (-1, *[1] * (grad.rank - 1 - axis))
+    parts = [
+        grad.op("Gather", source, axis=axis) * grad.tape.constant(weight.astype(grad.dtype).reshape(column))
+        for source, weight in zip(
+            _table(places, sources, taps.size, most, 0),
+            _table(places, numbers, taps.size, most, 0.0),
+            strict=True,
+        )
+    ]
     return parts[0] if most == 1 else parts[0].op("Sum", *parts[1:])
 
 

@@ -114,7 +114,28 @@ def cubic(distance: Floats, a: float) -> Floats:
     return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
 
 
-def weights(
+@dataclass(frozen=True)
+class Taps:
+    """Which elements each element after resampling is made of.
+
+    Attributes:
+        columns: Their places, int64 (resized, taps); several may be the same.
+        weights: What each counts, float64 (resized, taps).
+        size: The size of the axis before.
+    """
+
+    columns: NDArray[np.int64]
+    weights: Floats
+    size: int
+
+    def matrix(self) -> Floats:
+        """The matrix from the axis before to the axis after, float64 (resized, size)."""
+        matrix = np.zeros((len(self.columns), self.size))
+        np.add.at(matrix, (np.arange(len(self.columns))[:, None], self.columns), self.weights)
+        return matrix
+
+
+def taps(
     axis: Axis,
     coordinates: Floats,
     kernel: Callable[[Floats], Floats],
@@ -122,8 +143,8 @@ def weights(
     *,
     exclude_outside: bool = False,
     antialias: bool = False,
-) -> Floats:
-    """Return the matrix from the axis before to the axis after, float64 (resized, size).
+) -> Taps:
+    """Return what each element after resampling is made of.
 
     Args:
         axis: The axis.
@@ -140,8 +161,5 @@ def weights(
     if exclude_outside:
         each = each * ((neighbours >= 0) & (neighbours < axis.size))
     each = each / each.sum(1, keepdims=True)
-    matrix = np.zeros((axis.resized, axis.size))
-    columns = np.clip(neighbours, 0, axis.size - 1).astype(np.int64)
-    np.add.at(matrix, (np.arange(axis.resized)[:, None], columns), each)
-    matrix[outside(axis)] = 0
-    return matrix
+    each[outside(axis)] = 0
+    return Taps(np.clip(neighbours, 0, axis.size - 1).astype(np.int64), each, axis.size)

@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from inspector.gradients.along_axis import unselected, unweighted
+from inspector.gradients.along_axis import unselected, untapped
 from inspector.gradients.expressions import constant_at, size_at
-from inspector.gradients.interpolation import ROUNDED, Axis, cubic, linear, nearest, places, weights
+from inspector.gradients.interpolation import ROUNDED, Axis, cubic, linear, nearest, places, taps
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -33,7 +33,7 @@ def _along(node: Node, grad: Value, at: int, axis: Axis) -> Value:
     if mode not in ("linear", "cubic"):
         raise node.refuse(f"has no gradient with mode={mode!r} and nearest_mode={rounding!r}")
     kernel = linear if mode == "linear" else partial(cubic, a=node.attr("cubic_coeff_a", -0.75))
-    matrix = weights(
+    read = taps(
         axis,
         coordinates.astype(np.float64),
         kernel,
@@ -41,7 +41,7 @@ def _along(node: Node, grad: Value, at: int, axis: Axis) -> Value:
         exclude_outside=bool(node.attr("exclude_outside", 0)),
         antialias=bool(node.attr("antialias", 0)),
     )
-    return unweighted(grad, matrix, at)
+    return untapped(grad, read, at)
 
 
 def _axes(node: Node) -> dict[int, Axis]:
