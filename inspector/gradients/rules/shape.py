@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from inspector.gradients.expressions import axis_of, size_at, sliced
+from inspector.gradients.along_axis import padded
+from inspector.gradients.expressions import axis_of, integers_at, size_at, sliced
 from inspector.gradients.node import Node
 from inspector.gradients.registry import vjp
 from inspector.gradients.value import Value
@@ -128,3 +129,24 @@ def reverse_sequence(node: Node, grad: Value) -> Value:
     """The same reversal, which undoes itself."""
     axes = {"batch_axis": node.attr("batch_axis", 1), "time_axis": node.attr("time_axis", 0)}
     return grad.op("ReverseSequence", node.given(1), **axes)
+
+
+@vjp("Col2Im", since=18)
+def col2im(node: Node, grad: Value) -> Value:
+    """The blocks cut out of the picture again, each number as often as blocks share it."""
+    image, block = integers_at(node, 1, "an image shape"), integers_at(node, 2, "a block shape")
+    rank = len(block)
+    ones = (1,) * rank
+    strides, dilations = node.attr("strides", ones), node.attr("dilations", ones)
+    pads = node.attr("pads", (0,) * 2 * rank)
+    around = list(zip(pads[:rank], pads[rank:], strict=True))
+    blocks = padded(grad, [(0, 0), (0, 0), *around])
+    for axis in reversed(range(rank)):
+        before, behind = around[axis]
+        reach = image[axis] + before + behind - dilations[axis] * (block[axis] - 1)
+        starts = np.arange(0, reach, strides[axis])
+        places = np.arange(block[axis])[:, None] * dilations[axis] + starts
+        blocks = blocks.op("Gather", places, axis=axis + 2)
+    # An axis for the taps and one for the blocks, of each spatial axis: all taps first.
+    order = (0, 1, *range(2, 2 + 2 * rank, 2), *range(3, 3 + 2 * rank, 2))
+    return blocks.transpose(order).reshape_like(node.input)

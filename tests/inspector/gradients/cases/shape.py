@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from gradient_cases import Array, Case, Declared, Draw, case, network, normal
 from hypothesis import strategies as st
 from onnx import NodeProto, helper
@@ -211,3 +213,28 @@ def reverse_sequence(draw: Draw) -> Case:
     node = helper.make_node("ReverseSequence", ["x", "lengths"], ["z"], time_axis=time, batch_axis=1 - time)
     lengths = whole(*draw(st.lists(st.integers(1, 4), min_size=4, max_size=4)))
     return network(squared(node), {"x": normal(draw, 4, 4, 2)}, constants={"lengths": lengths})
+
+
+@case("Col2Im")
+def col2im(draw: Draw) -> Case:
+    """As PyTorch's Fold is exported: blocks that overlap, with padding, and with gaps."""
+    kernel, stride, dilation, pad = (draw(st.integers(1, most)) for most in (3, 2, 2, 2))
+    pad -= 1
+    height, width = draw(st.integers(5, 7)), draw(st.integers(5, 7))
+    counts = [(size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1 for size in (height, width)]
+    node = helper.make_node(
+        *("Col2Im", ["x", "image", "block"], ["y"]),
+        strides=[stride] * 2,
+        dilations=[dilation] * 2,
+        pads=[pad] * 4,
+    )
+    constants = {"image": np.array([height, width]), "block": np.array([kernel] * 2)}
+
+    def truth(feeds: Mapping[str, Array]) -> Array:
+        folded = torch.nn.functional.fold(
+            torch.tensor(feeds["x"]), (height, width), kernel, dilation, pad, stride
+        )
+        return np.asarray(folded.numpy())
+
+    x = normal(draw, 2, 2 * kernel**2, counts[0] * counts[1])
+    return network([node], {"x": x}, constants=constants, truth=truth)
