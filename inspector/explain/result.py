@@ -318,4 +318,4 @@ def _measured(figure: str, value: float) -> str:
     """A figure in words: a whole number as one, a part of something as a share of it."""
     if figure in _FIGURES:
         return _FIGURES[figure].format(value)
-    return f"{figure} {value:,.0f}" if value == round(value) else f"{figure} {value:.3g}"
+    return f"{figure} {value:,.0f}" if float(value).is_integer() else f"{figure} {value:.3g}"

@@ -132,3 +132,23 @@ def test_an_existing_output_is_kept_unless_forced(inspector, net, picture, tmp_p
     assert (tmp_path / "explanation.png").read_text() == "mine"
     assert inspector("explain", net, picture, *WAY, "-m", "gradient", "--no-trust", "--force").code == 0
     assert (tmp_path / "explanation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_each_option_is_listed_with_what_it_takes_and_means(inspector):
+    lines = [" ".join(line.split()) for line in inspector("explain", "--list-methods").out.splitlines()]
+    assert "option values default meaning" in lines
+    assert "rise.masks 2 or more 1000 How many masks at most." in lines
+    assert any(
+        line.startswith("occlusion.blank blur, mean, black mean What is under a window") for line in lines
+    )
+    assert any(line.startswith("lrp.rule epsilon, gamma, composite composite ") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["LayerCAM", "LAYERCAM", "layercam"])
+def test_a_method_and_its_options_are_found_however_they_are_spelt(inspector, net, picture, name):
+    given = ("-m", name, "-m", "Integrated_Gradients", "-O", "INTEGRATED_gradients.steps=3", "--no-trust")
+    said = inspector("explain", net, picture, *WAY, *given, "--json")
+    assert said.code == 0
+    first, second = json.loads(said.out)["explanations"][0]["heatmaps"]
+    assert (first["method"], second["method"]) == ("layercam", "integrated-gradients")
+    assert second["options"] == {"steps": 3, "blank": "black"}

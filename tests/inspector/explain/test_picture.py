@@ -73,3 +73,26 @@ def test_a_caption_is_no_wider_than_its_tile_and_keeps_what_tells_names_apart() 
     assert first.startswith("00") and first.endswith(" 87.6 %") and "…: someone" in first
     assert second.startswith("layercam at …") and second.endswith("_pointwise")
     assert third == "occlusion"
+
+
+@pytest.mark.parametrize(
+    ("figure", "value", "words"),
+    [
+        ("masks", 1000.0, "1,000 masks"),
+        ("standard error", 0.0464, "standard error 4.6% of the map's range"),
+        (
+            "completeness error",
+            0.345,
+            "its sum misses the difference between picture and blank, in logits, by 34.50%",
+        ),
+        ("rounds", 12000.0, "rounds 12,000"),
+        ("rest", 0.12345, "rest 0.123"),
+        ("rest", float("inf"), "rest inf"),
+    ],
+)
+def test_a_figure_is_told_as_a_whole_number_or_as_a_share_of_what_it_is_a_part_of(
+    figure: str, value: float, words: str
+) -> None:
+    heatmap = Heatmap("mine", np.ones((4, 4), np.float32), False, figures={figure: value})
+    item = Explanation("a.png", 0, "Lars", 0.5, np.zeros((4, 4), np.uint8), (heatmap,))
+    assert Explanations("net.onnx", (item,)).sentences == (f"mine: {words}",)
