@@ -139,7 +139,7 @@ def test_each_option_is_listed_with_what_it_takes_and_means(inspector):
     assert "option values default meaning" in lines
     assert "rise.masks 2 or more 1000 How many masks at most." in lines
     assert any(
-        line.startswith("occlusion.blank blur, mean, black mean What is under a window") for line in lines
+        line.startswith("occlusion.blank blur, mean, black, zero mean What is under a window") for line in lines
     )
     assert any(line.startswith("lrp.rule epsilon, gamma, composite composite ") for line in lines)
 
