@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from peers import NEAR, captum, relative, run
 
-# Six patches: all their orders, which Captum goes through, are 720.
-PATCHES = (np.arange(18)[:, None] // 9 * 3 + np.arange(18) // 6).astype(np.int32)
+# Four quarters and a middle: all their orders, which Captum goes through, are 120.
+PATCHES = (np.arange(18)[:, None] // 9 * 2 + np.arange(18) // 9).astype(np.int32)
+PATCHES[6:12, 6:12] = 4
 
 
 @pytest.fixture
@@ -37,18 +38,18 @@ def test_kernel_shap_over_all_coalitions_gives_captums_exact_shapley_values(twin
     from captum.attr import ShapleyValues
 
     exact = [ShapleyValues(probability(twin))] * len(twin.subject)
-    expected = of_patches(twin, exact, patches, "black", perturbations_per_eval=6)
-    assert relative(run(twin, "kernel-shap", samples=2**6, blank="black"), expected) < NEAR
+    expected = of_patches(twin, exact, patches, "black", perturbations_per_eval=5)
+    assert relative(run(twin, "kernel-shap", samples=2**5, blank="black"), expected) < NEAR
 
 
 def test_kernel_shap_over_drawn_coalitions_is_captums_for_the_same_draws(twin, patches, monkeypatch):
     from captum.attr import KernelShap
 
     draws = recorded(monkeypatch, "kernel_shap")
-    found = run(twin, "kernel-shap", samples=40, blank="mean")
+    found = run(twin, "kernel-shap", samples=20, blank="mean")
     # The empty and the whole picture are among the draws; Captum has them count a million times.
     made = [KernelShap(probability(twin)) for _ in draws]
-    expected = of_patches(twin, given(made, draws), patches, "mean", n_samples=42)
+    expected = of_patches(twin, given(made, draws), patches, "mean", n_samples=22)
     assert relative(found, expected) < NEAR
 
 
