@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from peers import NEAR, captum, relative, run
 
-from inspector.explain import find
+from inspector.explain import Subject, find
 
 
 def test_the_gradient_is_captums_saliency(twin):
@@ -101,28 +101,54 @@ def drawn(draws, mean, deviations):
     return (mean + deviations * draws).to(deviations.dtype)
 
 
-def test_expected_gradients_are_captums_gradient_shap(twin, monkeypatch):
+def test_expected_gradients_are_captums_gradient_shap_for_the_same_draws(twin, monkeypatch):
     from captum.attr import GradientShap
 
+    seen, gradient = [], Subject.gradient
+
+    def noted(subject, batch, targets, **options):
+        seen.extend(batch)
+        return gradient(subject, batch, targets, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Subject, "gradient", noted)
+        ours = run(twin, "expected-gradients", samples=60)
     found = []
     for index, target in enumerate(twin.subject.targets):
-        references, along = ways(twin, index, 60)
+        picture, references = twin.x[index : index + 1], references_of(twin, index)
+        chosen, along = ways(np.stack(seen[60 * index : 60 * index + 60]), picture, references)
+        # Every reference equally often, and a point in each of as many equal parts of the way.
+        assert np.bincount(chosen).tolist() == [15] * len(references)
+        assert sorted((along * 60).astype(int)) == list(range(60))
         with monkeypatch.context() as patched:
-            # Captum draws a reference and a point on the way to it for each sample.
-            patched.setattr(np.random, "choice", lambda count, samples: np.arange(samples) % count)
+            patched.setattr(np.random, "choice", lambda count, samples, chosen=chosen: chosen)
             patched.setattr(np.random, "uniform", lambda low, high, samples, along=along: along)
             made = GradientShap(twin.module).attribute(
-                twin.x[index : index + 1], baselines=references, n_samples=60, stdevs=0.0, target=target
+                picture, baselines=references, n_samples=60, stdevs=0.0, target=target
             )
         found.append(made.detach().numpy()[0])
-    assert relative(run(twin, "expected-gradients", samples=60), np.stack(found).sum(axis=1)) < NEAR
+    assert relative(ours, np.stack(found).sum(axis=1)) < NEAR
 
 
-def ways(twin, index, samples):
-    """One picture's references, and how far along the way from its reference each sample is."""
+def references_of(twin, index):
+    """The blank pictures and the other one, float (4, channels, height, width)."""
     import torch
 
     blanks = [torch.tensor(twin.subject.blank(kind)[index]) for kind in ("black", "mean", "blur")]
-    others = [picture for other, picture in enumerate(twin.x) if other != index]
-    random = np.random.default_rng((twin.subject.seed, index))
-    return torch.stack([*blanks, *others]), (random.permutation(samples) + random.random(samples)) / samples
+    return torch.stack([*blanks, *(picture for other, picture in enumerate(twin.x) if other != index)])
+
+
+def ways(points, picture, references):
+    """For each point the reference whose way to the picture leads through it, and how far along it is.
+
+    Returns:
+        int (M,), and float (M,) in 0..1.
+    """
+    flat = [np.asarray(array, np.float64).reshape(len(array), -1) for array in (points, picture, references)]
+    whole = flat[1] - flat[2]
+    gone = flat[0][:, None] - flat[2]
+    along = (gone * whole).sum(axis=2) / (whole * whole).sum(axis=1)
+    missed = np.abs(gone - along[:, :, None] * whole).max(axis=2)
+    chosen = missed.argmin(axis=1)
+    assert missed.min(axis=1).max() < 1e-5
+    return chosen, along[np.arange(len(points)), chosen]
