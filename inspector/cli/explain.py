@@ -85,7 +85,7 @@ def explain(
             "-l",
             help="The layer whose maps class activation maps are made of.",
             autocompletion=options.complete_layer,
-            show_default="the last convolution",
+            show_default="the last one with maps",
         ),
     ] = None,
     option: Annotated[
@@ -212,7 +212,10 @@ def explain(
         problem = error
     result = explainer.gathered([found for _, found in pairs], failures, warnings, decided)
     for line in result.sentences:
-        output.note(line, quiet=quiet)
+        if line in result.failing:
+            output.warning(line)
+        else:
+            output.note(line, quiet=quiet)
     if layer and pairs and not any(heatmap.layer for heatmap in result[0].heatmaps):
         output.note(f"--layer {layer} is ignored: none of the methods uses a layer's maps", quiet=quiet)
     if pairs and path is not None:

@@ -280,7 +280,7 @@ def explain(
         methods: Names of methods; `all_methods` has them all.
         target: The class that the explanations are about, by name or number; "top" for the one that each
             picture gets.
-        layer: The layer whose maps class activation maps are made of; by default the last convolution.
+        layer: The layer whose maps class activation maps are made of; by default the last one with maps.
         options: Options of methods, by method: {"rise": {"masks": 500}}.
         trust: Whether each heatmap is tested on the spot, which takes as long again as the cheaper methods.
         seed: Of whatever is drawn by chance.

@@ -101,11 +101,14 @@ def _title(item: Explanation, name: str, room: int) -> str:
 
 
 def _named(heatmap: Heatmap, room: int) -> str:
+    """The method and its layer, and whether its map failed: a picture goes further than what was said."""
+    failed = heatmap.trust is not None and heatmap.trust.failures
+    tail = ": FAILS" if failed else ""
     if not heatmap.layer:
-        return shortened(heatmap.method, room)
+        return shortened(heatmap.method, room - width([tail])) + tail
     head = f"{heatmap.method} at "
     # The end of a layer's name is what tells it from the others.
-    return head + shortened(printable(heatmap.layer), room - width([head]), end=True)
+    return head + shortened(printable(heatmap.layer), room - width([head + tail]), end=True) + tail
 
 
 def _key(heatmaps: Sequence[Heatmap], part: str) -> Legend:

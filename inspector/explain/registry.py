@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
-import math
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inspector.errors import OptionError
+from inspector.explain.options import Option, options_of
 
 if TYPE_CHECKING:
     from inspector.explain.subject import Blank, Subject
@@ -39,84 +38,6 @@ class Heatmaps:
     figures: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     layer: str = ""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Which numbers an option takes, beside its annotation: `Annotated[int, Limits(1)]`.
-
-    Attributes:
-        least: The smallest.
-        most: The largest.
-        open: Whether these two are outside themselves.
-        within: Whether it is a length that may be no more than the picture's longer side.
-    """
-
-    least: float = -math.inf
-    most: float = math.inf
-    open: bool = False
-    within: bool = False
-
-    def broken(self, value: float, size: tuple[int, int] | None) -> str:
-        """What is expected instead of this value; empty where it may be had.
-
-        Args:
-            value: The option's.
-            size: Height and width of the picture, where they are known.
-        """
-        most = self.most if size is None or not self.within else min(self.most, max(size))
-        outside = value <= self.least or value >= most if self.open else value < self.least or value > most
-        if not outside:
-            return ""
-        if self.within and value > most:
-            return f"at most {most:g}, the picture's longer side"
-        return self.words
-
-    @property
-    def words(self) -> str:
-        """Which numbers these are; empty where all are."""
-        if math.isinf(self.least):
-            return ""
-        if math.isinf(self.most):
-            return f"more than {self.least:g}" if self.open else f"{self.least:g} or more"
-        if self.open:
-            return f"a number between {self.least:g} and {self.most:g}"
-        return f"{self.least:g} to {self.most:g}"
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option of a method, as its function declares it.
-
-    Attributes:
-        name: "masks".
-        default: What it is unless it is given.
-        choices: The words that it takes; empty for numbers.
-        limits: The numbers that it takes.
-        meaning: What it does, in the words of the function's docstring.
-    """
-
-    name: str
-    default: Any
-    choices: tuple[str, ...] = ()
-    limits: Limits = Limits()
-    meaning: str = ""
-
-    @property
-    def values(self) -> str:
-        """What it takes, in words."""
-        if self.choices:
-            return ", ".join(self.choices)
-        return self.limits.words or _KINDS[type(self.default)]
-
-    def wrong(self, value: object, size: tuple[int, int] | None) -> str:
-        """What is expected instead of this value; empty where it may be had."""
-        if self.choices:
-            *most, last = self.choices
-            return "" if value in self.choices else f"{', '.join(most)} or {last}"
-        if not _alike(value, self.default):
-            return _KINDS[type(self.default)]
-        return self.limits.broken(value, size) if isinstance(value, (int, float)) else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,18 +78,12 @@ class Method:
     @property
     def options(self) -> Mapping[str, Any]:
         """The method's options with their defaults."""
-        parameters = list(inspect.signature(self.function).parameters.values())[1:]
-        return {parameter.name: parameter.default for parameter in parameters}
+        return {name: option.default for name, option in self.declared.items()}
 
     @cached_property
     def declared(self) -> Mapping[str, Option]:
         """The method's options with what they take and mean."""
-        hints = get_type_hints(self.function, include_extras=True)
-        meanings = _meanings(self.function)
-        return {
-            name: Option(name, default, *_taken(hints.get(name)), meanings.get(name, ""))
-            for name, default in self.options.items()
-        }
+        return options_of(self.function)
 
     def check(self, given: Mapping[str, Any], size: tuple[int, int] | None = None) -> None:
         """Refuse options that it does not have, and values that they do not take.
@@ -208,38 +123,6 @@ class Method:
             self.check(given, subject.size)
         found = self.function(subject, **given)
         return found if isinstance(found, Heatmaps) else Heatmaps(found)
-
-
-_KINDS = {int: "a whole number", float: "a number", str: "a word", bool: "True or False"}
-
-
-def _alike(value: object, default: object) -> bool:
-    """Whether an option's value is of the kind of its default."""
-    if isinstance(default, float):
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return type(value) is type(default)
-
-
-def _taken(hint: object) -> tuple[tuple[str, ...], Limits]:
-    """The words and the numbers that an annotation lets through."""
-    plain, *beside = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-    limits = next((each for each in beside if isinstance(each, Limits)), Limits())
-    return (get_args(plain) if get_origin(plain) is Literal else ()), limits
-
-
-def _meanings(function: Callable[..., Maps]) -> dict[str, str]:
-    """The sentence about each argument in a docstring in Google's style."""
-    found: dict[str, str] = {}
-    name, inside = "", False
-    for line in (inspect.getdoc(function) or "").splitlines():
-        if not line.startswith(" "):
-            inside = line == "Args:" or (inside and not line)
-        elif inside and not line.startswith(" " * 8):
-            name, _, meaning = (part.strip() for part in line.partition(":"))
-            found[name] = meaning
-        elif inside:
-            found[name] += f" {line.strip()}"
-    return found
 
 
 def method(

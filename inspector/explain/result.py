@@ -218,10 +218,27 @@ class Explanations(Sequence[Explanation]):
             for figure in heatmap.figures:
                 mean = float(np.mean([one.figures[figure] for one in mine]))
                 lines.append(f"{name}: {_measured(figure, mean)}")
-            records = [one.trust for one in mine if one.trust is not None]
-            if records:
-                lines.append(f"{name}: {summary(records)}")
+            lines += self._verdict(name)
         return tuple(lines)
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """Those of the sentences that say of a method that it failed on a picture."""
+        methods = self.items[0].heatmaps if self.items else ()
+        return tuple(
+            line
+            for heatmap in methods
+            if any(each.failures for each in self._trust(heatmap.method))
+            for line in self._verdict(heatmap.method)
+        )
+
+    def _trust(self, method: str) -> list[Trust]:
+        """How far each of a method's maps can be trusted, where that was measured."""
+        return [trust for item in self.items if (trust := item[method].trust) is not None]
+
+    def _verdict(self, method: str) -> list[str]:
+        records = self._trust(method)
+        return [f"{method}: {summary(records)}"] if records else []
 
     def picture(self, *, captions: bool = True, zoom: int | None = None) -> Picture:
         """Draw a group for each picture: the picture, its regions if there are any, each method's map.
@@ -309,6 +326,7 @@ class Explanations(Sequence[Explanation]):
 # What a figure of a method is called where a person reads it.
 _FIGURES = {
     "completeness error": "its sum misses the difference between picture and blank, in logits, by {:.2%}",
+    "conservation error": "its sum misses the logit by {:.2%}",
     "standard error": "standard error {:.1%} of the map's range",
     "masks": "{:,.0f} masks",
 }

@@ -29,7 +29,7 @@ def test_one_picture_gives_a_png_with_the_default_methods_and_says_how_far_they_
     lines = said.err.splitlines()
     assert lines[-1] == "wrote explanation.png"
     for method in ("layercam", "integrated-gradients", "occlusion"):
-        assert any(line.startswith(f"{method}: insertion ") for line in lines)
+        assert any(line.removeprefix("warning: ").startswith(f"{method}: insertion ") for line in lines)
     with Image.open(tmp_path / "explanation.png") as image:
         assert image.width > 500
 
@@ -139,7 +139,8 @@ def test_each_option_is_listed_with_what_it_takes_and_means(inspector):
     assert "option values default meaning" in lines
     assert "rise.masks 2 or more 1000 How many masks at most." in lines
     assert any(
-        line.startswith("occlusion.blank blur, mean, black, zero mean What is under a window") for line in lines
+        line.startswith("occlusion.blank blur, mean, black, zero mean What is under a window")
+        for line in lines
     )
     assert any(line.startswith("lrp.rule epsilon, gamma, composite composite ") for line in lines)
 
@@ -152,3 +153,13 @@ def test_a_method_and_its_options_are_found_however_they_are_spelt(inspector, ne
     first, second = json.loads(said.out)["explanations"][0]["heatmaps"]
     assert (first["method"], second["method"]) == ("layercam", "integrated-gradients")
     assert second["options"] == {"steps": 3, "blank": "black"}
+
+
+def test_a_method_that_fails_says_so_even_when_all_else_is_quiet(inspector, net, tmp_path):
+    flat = tmp_path / "flat.png"
+    Image.new("L", (8, 8), 128).save(flat)
+    said = inspector("explain", net, flat, *WAY, "-m", "occlusion", "-q")
+    assert said.code == 0
+    (line,) = said.err.splitlines()
+    assert line.startswith("warning: occlusion: insertion ")
+    assert line.endswith("FAILS: its map is the same everywhere, so that it says nothing about this picture")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import numpy as np
 
-from inspector.errors import OptionError
-from inspector.explain.registry import Heatmaps, Limits, method
+from inspector.explain.options import Limits
+from inspector.explain.registry import Heatmaps, method
 from inspector.explain.subject import Blank, Floats, Subject
 
 _BLANKS: tuple[Blank, ...] = ("black", "mean", "blur")
@@ -43,8 +43,6 @@ def expected_gradients(subject: Subject, *, samples: Annotated[int, Limits(1)] =
     Reference:
         Erion et al. 2021, equation 3: E over x' and α of (x - x') · dS/dx at x' + α (x - x').
     """
-    if samples < 1:
-        raise OptionError(f"samples is {samples}; expected 1 or more", "-O expected-gradients.samples=60")
     blanks = np.stack([subject.blank(kind) for kind in _BLANKS])
     maps, alone = [], False
     for index in range(len(subject)):

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import numpy as np
 
-from inspector.explain.registry import Heatmaps, Limits, method
+from inspector.explain.options import Limits
+from inspector.explain.registry import Heatmaps, method
 from inspector.explain.subject import Blank, Subject
 
 

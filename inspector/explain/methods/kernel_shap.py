@@ -9,7 +9,8 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.explain.registry import Limits, method
+from inspector.explain.options import Limits
+from inspector.explain.registry import method
 from inspector.explain.segments import answers, patches_of
 from inspector.explain.subject import Blank, Subject
 
@@ -37,7 +38,7 @@ def kernel_shap(
         samples: Coalitions; with 2 to the power of the number of patches or more, all are taken and the
             values are exact.
         patches: About how many superpixels.
-        blank: What stands for a missing patch: "mean", "blur" or "black".
+        blank: What stands for a missing patch: "mean", "blur", "black" or "zero".
 
     Returns:
         float32 (N, height, width), signed, the same within a superpixel.

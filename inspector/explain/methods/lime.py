@@ -7,7 +7,8 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.explain.registry import Limits, method
+from inspector.explain.options import Limits
+from inspector.explain.registry import method
 from inspector.explain.segments import answers, patches_of, weighted_least_squares
 from inspector.explain.subject import Blank, Subject
 
@@ -35,7 +36,7 @@ def lime(
         patches: About how many superpixels.
         width: Of the exponential kernel on the cosine distance to the whole picture.
         ridge: The regression's penalty.
-        blank: What stands for a missing patch: "mean", "blur" or "black".
+        blank: What stands for a missing patch: "mean", "blur", "black" or "zero".
 
     Returns:
         float32 (N, height, width), signed, the same within a superpixel.

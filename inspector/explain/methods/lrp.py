@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.errors import OptionError
+from inspector.explain.options import Limits
 from inspector.explain.registry import Heatmaps, method
 from inspector.explain.relevance import relevance_rules, roles_of
 from inspector.explain.subject import Subject
@@ -33,7 +33,11 @@ _FAVOURED: Mapping[Way, tuple[str, ...]] = {
     nothing="zero",
 )
 def lrp(
-    subject: Subject, *, rule: Way = "composite", epsilon: float = _EPSILON, gamma: float = _GAMMA
+    subject: Subject,
+    *,
+    rule: Way = "composite",
+    epsilon: Annotated[float, Limits(0, open=True)] = _EPSILON,
+    gamma: Annotated[float, Limits(0)] = _GAMMA,
 ) -> Heatmaps:
     """The relevance of each pixel, summed over the channels.
 
@@ -60,15 +64,6 @@ def lrp(
         relevance propagation, an overview, 2019, section 10.2 (gamma, composite) and table 10.1 (what each
         rule assumes of its inputs); `inspector.explain.relevance` for products and normalizations.
     """
-    if rule not in _FAVOURED:
-        raise OptionError(
-            f"there is no rule {rule!r}; expected epsilon, gamma or composite", "-O lrp.rule=composite"
-        )
-    if epsilon <= 0 or gamma < 0:
-        raise OptionError(
-            f"epsilon is {epsilon} and gamma {gamma}; expected more than 0, and 0 or more",
-            "-O lrp.epsilon=0.000001",
-        )
     logits = subject.scores(subject.inputs, subject.targets)
     roles = roles_of(subject.model.graph, subject.runner.input)
     rules = relevance_rules(epsilon, gamma, _FAVOURED[rule], roles)

@@ -8,7 +8,8 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.explain.registry import Limits, method
+from inspector.explain.options import Limits
+from inspector.explain.registry import method
 from inspector.explain.subject import Blank, Floats, Subject
 
 # A window's side and step as a part of the picture's longer side, where they are not given.
@@ -34,7 +35,7 @@ def occlusion(
         subject: What is explained.
         window: A window's side in pixels; 0 for a sixth of the picture's.
         step: How far a window is from the next; 0 for half a window.
-        blank: What is under a window: "mean", "blur" or "black".
+        blank: What is under a window: "mean", "blur", "black" or "zero".
 
     Returns:
         float32 (N, height, width), signed.

@@ -7,8 +7,8 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.errors import OptionError
-from inspector.explain.registry import Heatmaps, Limits, method
+from inspector.explain.options import Limits
+from inspector.explain.registry import Heatmaps, method
 from inspector.explain.subject import Blank, Floats, Subject
 
 # Of fewer masks the standard error is not known well enough to stop.
@@ -42,7 +42,8 @@ def rise(
         keep: How often a cell is kept.
         enough: Stop when the mean standard error of a pixel is below this part of the map's range; 0 to use
             all masks.
-        blank: What is under a mask: "mean" (black is that for the networks of the paper), "blur" or "black".
+        blank: What is under a mask: "mean" (black is that for the networks of the paper), "blur", "black" or
+            "zero".
 
     Returns:
         float32 (N, height, width), zero or more, less its smallest value, with the figures "masks" and
@@ -51,12 +52,6 @@ def rise(
     Reference:
         Petsiuk et al. 2018, equation 6, and section 3.2 for the masks.
     """
-    if masks < 2 or cells < 1 or not 0 < keep < 1:
-        raise OptionError(
-            f"masks is {masks}, cells {cells} and keep {keep}; "
-            "expected 2 or more, 1 or more, and a number between 0 and 1",
-            "-O rise.masks=1000",
-        )
     nothing = subject.blank(blank)
     found = [
         _one(subject, index, nothing, masks=masks, cells=cells, keep=keep, enough=enough)

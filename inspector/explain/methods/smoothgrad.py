@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.explain.noise import noisy_gradients
-from inspector.explain.registry import Limits, method
+from inspector.explain.options import Limits
+from inspector.explain.registry import method
 from inspector.explain.subject import Subject
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from inspector.explain import Explanation, Explanations
 from inspector.explain.arrangement import GAP, arranged
 from inspector.explain.result import Heatmap
+from inspector.explain.trust import Trust
 
 
 def explanations(count: int, side: int = 12, layer: str = "", label: str = "Lars") -> Explanations:
@@ -73,6 +75,17 @@ def test_a_caption_is_no_wider_than_its_tile_and_keeps_what_tells_names_apart() 
     assert first.startswith("00") and first.endswith(" 87.6 %") and "…: someone" in first
     assert second.startswith("layercam at …") and second.endswith("_pointwise")
     assert third == "occlusion"
+
+
+def test_the_caption_of_a_map_that_failed_says_so() -> None:
+    (item,) = explanations(1, layer="conv_2")
+    failed = Trust("blur", 0.4, 0.6, 0.5, 0.1, 0.6, 0.4, None, None, ("it is odd",))
+    weak = Trust("mean", 0.6, 0.4, 0.5, 0.1, 0.6, 0.4, None, None, (), ("it is weak",))
+    heatmaps = tuple(
+        replace(heatmap, trust=trust) for heatmap, trust in zip(item.heatmaps, (failed, weak), strict=True)
+    )
+    picture = Explanations("net.onnx", (replace(item, heatmaps=heatmaps),)).picture()
+    assert [text.text for text in picture.texts[1:3]] == ["layercam at conv_2: FAILS", "occlusion"]
 
 
 @pytest.mark.parametrize(

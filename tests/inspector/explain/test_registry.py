@@ -56,7 +56,7 @@ def test_an_unknown_option_is_refused_with_those_that_there_are():
         ("rise", "masks", True, "rise: masks is True; expected a whole number"),
         ("rise", "keep", "half", "rise: keep is 'half'; expected a number"),
         ("rise", "keep", float("nan"), "rise: keep is nan; expected a number"),
-        ("rise", "blank", 0, "rise: blank is 0; expected blur, mean or black"),
+        ("rise", "blank", 0, "rise: blank is 0; expected blur, mean, black or zero"),
     ],
 )
 def test_an_option_of_another_kind_is_refused(name, option, value, message):
@@ -73,7 +73,7 @@ def test_an_option_of_another_kind_is_refused(name, option, value, message):
         ("expected-gradients", {"samples": 0}, "samples is 0; expected 1 or more"),
         ("occlusion", {"window": -3}, "window is -3; expected 0 or more"),
         ("lrp", {"rule": "beta"}, "rule is 'beta'; expected epsilon, gamma or composite"),
-        ("deeplift", {"blank": "white"}, "blank is 'white'; expected blur, mean or black"),
+        ("deeplift", {"blank": "white"}, "blank is 'white'; expected blur, mean, black or zero"),
         ("kernel-shap", {"samples": 1}, "samples is 1; expected 2 or more"),
         ("kernel-shap", {"patches": 5000}, "patches is 5000; expected 2 to 1000"),
         ("lime", {"patches": 1}, "patches is 1; expected 2 to 1000"),
