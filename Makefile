@@ -11,7 +11,7 @@ endif
 UV := $(shell command -v uv 2>/dev/null)
 DEMO := demo
 
-.PHONY: demo test bench bench-explanations coverage-table formats-table gradient-table models clean
+.PHONY: demo test bench bench-explanations coverage-table formats-table gradient-table pictures models clean
 
 ifdef UV
   # The build of torch without a GPU is a tenth as large.
@@ -88,6 +88,21 @@ formats-table: $(EVERYTHING)
 
 gradient-table: $(EVERYTHING)
 	$(BIN)/python tests/inspector/gradients/corpus_table.py
+
+# The README's pictures, from the model of `make demo`.
+PICTURES := docs/pictures
+STRONGEST := 4,17,26,38,30,41,2,10,45,42,49,11,1,34,55,46
+pictures: demo
+	$(INSPECTOR) filters $(DEMO)/lars.onnx -l conv_1 --captions -o $(PICTURES)/conv_1.png --force
+	$(INSPECTOR) filters $(DEMO)/lars.onnx -l conv_2 --reduce pca --captions -o $(PICTURES)/conv_2-pca.png --force
+	$(INSPECTOR) activations $(DEMO)/lars.onnx $(PORTRAITS)/samples/00_lars_long.png -l conv_2 --top 16 \
+		--overlay --captions -o $(PICTURES)/activations.png --force
+	$(INSPECTOR) visualize $(DEMO)/lars.onnx -l conv_2 --filters $(STRONGEST) -o $(PICTURES)/visualization.png --force
+	$(INSPECTOR) explain $(DEMO)/lars.onnx $(PORTRAITS)/samples/07_lars_short.png \
+		$(PORTRAITS)/samples/22_other_longdark.png -m layercam -m ablation-cam -m occlusion \
+		-o $(PICTURES)/explanation.png --force
+	$(INSPECTOR) exemplars $(DEMO)/lars.onnx $(PORTRAITS)/samples -l conv_2 --filters 4,17,38,41 --visualize \
+		-o $(PICTURES)/exemplars.png --force
 
 models: $(EVERYTHING)
 	$(BIN)/python models/portraits/train.py

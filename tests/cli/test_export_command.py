@@ -53,7 +53,8 @@ def test_a_layer_that_is_not_there_is_an_error(inspector, net):
 
 def test_a_model_is_written_with_its_heatmap_and_without_pictures(inspector, net):
     said = inspector("explain", net, "--export", "cam.onnx", "--channels", "gray", "--range", "0..1")
-    assert (said.code, said.out, said.err) == (0, "", "wrote cam.onnx\n")
+    written = "wrote cam.onnx: layercam at conv_1, for the class that each picture gets\n"
+    assert (said.code, said.out, said.err) == (0, "", written)
     x = np.random.default_rng(0).random((2, 8, 8, 1), dtype=np.float32)
     found = outputs("cam.onnx", x=x)
     assert {name: array.shape for name, array in found.items()} == {"y": (2, 3), "heatmap": (2, 8, 8)}
@@ -68,7 +69,7 @@ def test_pictures_are_explained_too(inspector, net, pictures):
         *("--channels", "gray", "--range", "0..1", "--no-trust"),
     )
     assert said.code == 0
-    assert "wrote cam.onnx\n" in said.err
+    assert "wrote cam.onnx: layercam at conv_1, for the class that each picture gets\n" in said.err
     assert "wrote why.npy\n" in said.err
     from PIL import Image
 
