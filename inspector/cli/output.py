@@ -155,16 +155,25 @@ def stages(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def progress(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Show a bar, on a terminal; yields the function that moves it by one."""
+    """Show a bar, on a terminal; yields the function that moves it by one.
+
+    What turns and the time beside it show that a long step is at work.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    with Progress(
-        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
+    columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda: bar.advance(task)
 
