@@ -9,6 +9,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from inspector.axes import axes_of
+from inspector.layers.operators import ELEMENTWISE
 from inspector.layers.shapes import Shapes
 from inspector.onnxfile import in_order
 from inspector.receptive_steps import ONE_FOR_ALL, Step, Steps, numbers, steps_of
@@ -18,23 +19,7 @@ if TYPE_CHECKING:
     from inspector.onnxfile import Graph, Node
 
 # Each position of these sees the positions of the same place.
-_POINTWISE = {
-    *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Sigmoid", "HardSigmoid"),
-    *(
-        "HardSwish",
-        "Tanh",
-        "Softplus",
-        "Softsign",
-        "Gelu",
-        "Mish",
-        "Swish",
-        "Erf",
-        "Abs",
-        "Neg",
-        "Exp",
-        "Log",
-    ),
-    *("Sqrt", "Reciprocal", "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Mean", "Where", "Clip"),
+_POINTWISE = ELEMENTWISE | {
     *("Identity", "Dropout", "Cast", "BatchNormalization", "LRN", "QuantizeLinear", "DequantizeLinear"),
 }
 _RELAID = {"Reshape", "Squeeze", "Unsqueeze"}

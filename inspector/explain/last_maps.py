@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inspector.layers.operators import KERNEL_INPUT, PRODUCT_INPUTS, RECURRENT
+from inspector.layers.operators import ELEMENTWISE, KERNEL_INPUT, PRODUCT_INPUTS, RECURRENT
 from inspector.onnxfile import in_order
 from inspector.onnxfile.checks import reads
 
@@ -15,24 +15,8 @@ if TYPE_CHECKING:
     from inspector.onnxfile import Graph, Node
 
 # These leave every place where it is.
-_ONWARD = {
-    *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Sigmoid", "HardSigmoid"),
-    *(
-        "HardSwish",
-        "Tanh",
-        "Softplus",
-        "Softsign",
-        "Gelu",
-        "Mish",
-        "Swish",
-        "Erf",
-        "Abs",
-        "Neg",
-        "Exp",
-        "Log",
-    ),
-    *("Sqrt", "Reciprocal", "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Mean", "Where"),
-    *("Clip", "QLinearAdd", "QLinearMul", "QLinearSigmoid", "QLinearLeakyRelu", "Slice", "Split", "Pad"),
+_ONWARD = ELEMENTWISE | {
+    *("QLinearAdd", "QLinearMul", "QLinearSigmoid", "QLinearLeakyRelu", "Slice", "Split", "Pad"),
     *("BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization", "LRN"),
 }
 # These give the same numbers again: what comes out is no layer of its own.

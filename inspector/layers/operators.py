@@ -31,6 +31,15 @@ PRODUCT_INPUTS = {
     "QGemm": (0, 3),
 }
 RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
+# What these give at a place is made of what they are given there.
+ELEMENTWISE = frozenset(
+    (
+        *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Sigmoid", "HardSigmoid"),
+        *("HardSwish", "Tanh", "Softplus", "Softsign", "Gelu", "Mish", "Swish", "Clip", "Erf", "Abs", "Neg"),
+        *("Exp", "Log", "Sqrt", "Reciprocal", "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Mean"),
+        "Where",
+    )
+)
 _NORMALISATIONS = frozenset(
     (
         "BatchNormalization",
