@@ -108,19 +108,29 @@ def rms_normalization(node: Node, grad: Value) -> tuple[Value | None, ...]:
     )
 
 
+@vjp("GroupNormalization", since=18)
+def group_normalization_of_groups(node: Node, grad: Value) -> tuple[Value | None, ...]:
+    """As later versions, with a scale for each group."""
+    return _by_groups(node, grad, scales_in_group=1)
+
+
 @vjp("GroupNormalization", since=21)
 def group_normalization(node: Node, grad: Value) -> tuple[Value | None, ...]:
     """Wu and He, Group normalization (2018), with a scale for each channel."""
+    return _by_groups(node, grad, (node.input.known_shape[1] or 0) // node.attr("num_groups", 1))
+
+
+def _by_groups(node: Node, grad: Value, scales_in_group: int) -> tuple[Value | None, ...]:
     x, scale, grad = widened(node.input), widened(node.given(1)), widened(grad)
     groups = node.attr("num_groups", 1)
     channels = x.known_shape[1] or 0
     inner = tuple(size or 0 for size in x.known_shape[2:])
     split = (None, groups, channels // groups, *inner)
-    form = (1, groups, channels // groups, *[1] * len(inner))
+    form = (1, groups, scales_in_group, *[1] * len(inner))
     axes = tuple(range(2, len(split)))
     normal, inverse = _standardised(x.reshape(split), axes, node.attr("epsilon", 1e-5))
     apart = grad.reshape(split)
-    over = (0, *axes[1:])
+    over = (0, *axes) if scales_in_group == 1 else (0, *axes[1:])
     return _as_given(
         node,
         _through(apart * scale.op("Reshape", form), normal, inverse, axes).reshape_like(x)

@@ -247,3 +247,18 @@ def test_the_mean_that_a_layer_normalization_gives_is_shared_by_all() -> None:
     x = np.array([[1, 2, 3, 5]], np.float32)
     _, (found,) = gradients(node, {"x": x}, np.ones((1, 1), np.float32), {"scale": np.ones(4, np.float32)})
     assert found.tolist() == [[0.25] * 4]
+
+
+def test_a_group_had_one_scale_at_first() -> None:
+    """GroupNormalization of opset 18 runs in onnxruntime, though onnx's checker no longer lets it through."""
+    node = helper.make_node("GroupNormalization", ["x", "scale", "bias"], ["y"], num_groups=2)
+    inputs = {
+        "x": RANDOM.standard_normal((3, 4, 5)).astype(np.float32),
+        "scale": np.array([2, -1], np.float32),
+        "bias": np.array([0.5, 1], np.float32),
+    }
+
+    def normalized(x: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        return functional.group_norm(x, 2, scale.repeat_interleave(2), bias.repeat_interleave(2))
+
+    agree(node, inputs, normalized, opset=18)
