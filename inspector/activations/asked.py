@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from inspector.errors import OptionError, UnknownLayerError
+from inspector.errors import OptionError
+from inspector.layer_names import LOGITS, is_value, split_channel, value_name
 from inspector.scores import find_scores
 
 if TYPE_CHECKING:
     from inspector.model import Model
     from inspector.predictor import Predictor
     from inspector.preprocess import Fields, Preprocess
-
-_LOGITS = "logits"
 
 
 @dataclass(frozen=True)
@@ -65,29 +64,19 @@ def asked_for(model: Model, layer: str, preprocess: Preprocess | Fields | None) 
 
 
 def _found(model: Model, layer: str) -> Asked:
-    value = _value(model, layer)
-    if value is None and layer == _LOGITS:
+    known = is_value(model, layer) or any(value.name == layer for value in model.graph.inputs)
+    if not known and layer == LOGITS:
         scores = find_scores(model.file)
         single = scores.kind == "sigmoid"
-        return Asked(_LOGITS, scores.before(model.graph), None, True, single, int(single))
-    name, colon, channel = layer.rpartition(":")
-    if value is None and colon and channel.isdecimal():
-        return replace(_found(model, name), channel=int(channel))
-    if value is None:
-        return Asked(layer, model.layers.get(layer).output)
+        return Asked(LOGITS, scores.before(model.graph), None, True, single, int(single))
+    name, channel = split_channel(layer)
+    if not known and channel is not None:
+        return replace(_found(model, name), channel=channel)
+    # An input is no computed value, and can be looked at all the same.
+    value = layer if known and not is_value(model, layer) else value_name(model, layer)
     try:
         scores = find_scores(model.file)
     except OptionError:
         return Asked(layer, value)
     classes = value in (scores.output, scores.before(model.graph))
     return Asked(layer, value, None, classes, False, int(classes and scores.kind == "sigmoid"))
-
-
-def _value(model: Model, layer: str) -> str | None:
-    """The value that a layer gives, or the value of that name; None where there is neither."""
-    try:
-        return model.layers.get(layer).output
-    except UnknownLayerError:
-        graph = model.graph
-        known = layer in graph.producers or any(value.name == layer for value in graph.inputs)
-        return layer if known else None

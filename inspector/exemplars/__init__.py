@@ -11,9 +11,10 @@ from inspector.exemplars.gallery import Exemplar, Gallery
 from inspector.exemplars.result import SUFFIXES, Exemplars
 from inspector.exemplars.search import Answer, Search, gathered
 from inspector.filters.selection import select as selected
+from inspector.layer_names import value_name
 from inspector.onnxfile.source import quoted
 from inspector.predictions import Failure
-from inspector.visualize.unit import class_names, prepared, units_of, value_name
+from inspector.visualize.unit import class_names, prepared, units_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inspector.errors import GradientError, UnknownLayerError
+from inspector.layer_names import LOGITS, split_channel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from inspector.gradients.forward import Forward
 
-LOGITS = "logits"
 _SQUASHING = ("Softmax", "LogSoftmax", "Sigmoid")
 # Operators that hand on every number as it is, or rounded.
 _SHAPING = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout")
@@ -51,10 +51,9 @@ def target_of(forward: Forward, layers: Mapping[str, str], outputs: tuple[str, .
         return Target(value_of(forward, layers, of))
     if of == LOGITS:
         return Target(_logits(forward, outputs))
-    name, colon, channel = of.rpartition(":")
-    if colon and channel.isdecimal():
-        whole = target_of(forward, layers, outputs, name)
-        return _channel(forward, whole.value, int(channel))
+    name, channel = split_channel(of)
+    if channel is not None:
+        return _channel(forward, target_of(forward, layers, outputs, name).value, channel)
     return Target(value_of(forward, layers, of))
 
 

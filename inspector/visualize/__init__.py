@@ -100,7 +100,8 @@ def visualize(
         [[0, 1], [0, 1]]
     """
     from inspector.class_number import class_number
-    from inspector.visualize.unit import LOGITS, class_names, prepared, units_of
+    from inspector.layer_names import LOGITS
+    from inspector.visualize.unit import class_names, prepared, units_of
 
     _check(steps, per_filter)
     if (target is None) == (not layer):

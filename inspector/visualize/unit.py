@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from inspector.errors import OptionError, UnknownLayerError
+from inspector.errors import OptionError
+from inspector.layer_names import LOGITS, is_value, split_channel, value_name
 from inspector.onnxfile.source import quoted
 
 if TYPE_CHECKING:
     from inspector.model import Model
     from inspector.predictor import GivenLabels, Predictor
     from inspector.preprocess import Fields, Preprocess
-
-LOGITS = "logits"
 
 # Where one of these is flat there is no slope to climb; what goes in has one, and the same picture is best.
 _SQUASHING = {
@@ -59,13 +58,12 @@ def units_of(ready: Predictor, asked: str) -> Units:
         UnknownLayerError: There is no such layer or value.
     """
     model = ready.model
-    if not _is_value(model, asked):
+    if not is_value(model, asked):
         if asked == LOGITS:
             return Units(LOGITS, ready.scores.before(model.graph), paired=ready.scores.kind == "sigmoid")
-        name, colon, channel = asked.rpartition(":")
-        if colon and channel.isdecimal():
-            found = units_of(ready, name)
-            return replace(found, channel=int(channel))
+        name, channel = split_channel(asked)
+        if channel is not None:
+            return replace(units_of(ready, name), channel=channel)
     value = value_name(model, asked)
     maker = model.graph.producers.get(value)
     if maker is None or maker.domain or maker.op_type not in _SQUASHING:
@@ -92,12 +90,8 @@ def prepared(
     """
     from inspector.predictor import Predictor
 
-    name, output = asked, None
-    if not _is_value(model, asked):
-        head, colon, channel = asked.rpartition(":")
-        name = head if colon and channel.isdecimal() else asked
-    if name != LOGITS or _is_value(model, name):
-        output = value_name(model, name)
+    name = asked if is_value(model, asked) else split_channel(asked)[0]
+    output = value_name(model, name) if name != LOGITS or is_value(model, name) else None
     return Predictor(model, preprocess=preprocess, labels=labels, output=output, time_limit=time_limit)
 
 
@@ -109,24 +103,6 @@ def class_names(ready: Predictor, units: Units, chosen: Sequence[int]) -> tuple[
     if names is None or max(chosen, default=0) >= len(names.names):
         return tuple(f"class {number}" for number in chosen)
     return tuple(names[number] for number in chosen)
-
-
-def _is_value(model: Model, name: str) -> bool:
-    return name in model.graph.producers or any(layer.name == name for layer in model.layers)
-
-
-def value_name(model: Model, layer: str) -> str:
-    """The value that a layer gives; or the value of that name.
-
-    Raises:
-        UnknownLayerError: There is neither.
-    """
-    try:
-        return model.layers.get(layer).output
-    except UnknownLayerError:
-        if layer in model.graph.producers:
-            return layer
-        raise
 
 
 def no_units(model: Model, asked: str, shape: tuple[int, ...]) -> OptionError:
