@@ -130,7 +130,7 @@ def _limit_memory(options: onnxruntime.SessionOptions, limit: int) -> None:
     )
     # A release that keeps the first arena for all sessions refuses a second: then they share its limit.
     with contextlib.suppress(*failures()):
-        arena = {"max_mem": limit, "initial_chunk_size_bytes": min(_FIRST_PIECE, limit)}
+        arena = {"max_mem": limit, "initial_chunk_size_bytes": _FIRST_PIECE}
         onnxruntime.create_and_register_allocator(kind, onnxruntime.OrtArenaCfg(arena))
     options.add_session_config_entry("session.use_env_allocators", "1")
     # Weights are as large as their file, which nobody means to limit.
