@@ -95,7 +95,8 @@ def scored(cases: Sequence[Case], method: Method, options: Mapping[str, Any], *,
         scores.seconds += perf_counter() - began
         unlearned = _alone(method, randomised(case.subject), options, case.unlearned)
         for index, (one, other) in enumerate(zip(maps, unlearned, strict=False)):
-            where = differing(case.subject.only(index), method.blank(options))
+            picture = case.subject.only(index)
+            where = differing(picture, picture.blank(method.blank(options)))
             alike = likeness(one, other, where)
             scores.values["unlearned"] += [] if alike is None else [alike]
         for index, values in enumerate(maps):

@@ -211,8 +211,9 @@ def explain(
     except InspectorError as error:
         problem = error
     result = explainer.gathered([found for _, found in pairs], failures, warnings, decided)
+    failing = result.failing
     for line in result.sentences:
-        if line in result.failing:
+        if line in failing:
             output.warning(line)
         else:
             output.note(line, quiet=quiet)

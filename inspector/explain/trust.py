@@ -139,13 +139,14 @@ def measured(
     # Before anything depends on the maps: they are the same for every choice of methods.
     random = np.random.default_rng(subject.seed)
     chance = [random.permutation(maps[0].size) for _ in range(_RANDOM)]
-    baselines = {blank: _baselines(subject, blank, chance) for blank in dict.fromkeys(blanks)}
+    nothing = {blank: subject.blank(blank) for blank in dict.fromkeys(blanks)}
+    baselines = {blank: _baselines(subject, pixels, chance) for blank, pixels in nothing.items()}
     records = []
     for index, (one, values, blank) in enumerate(zip(methods, maps, blanks, strict=True)):
-        shown = differing(subject, blank)
+        shown = differing(subject, nothing[blank])
         others = [likeness(values, other, shown) for at, other in enumerate(maps) if at != index]
         known = [other for other in others if other is not None]
-        area = areas(subject, pixel_order(values, random), subject.blank(blank))
+        area = areas(subject, pixel_order(values, random), nothing[blank])
         alike = _alike(subject, one, values, options.get(one.name, {}), shown)
         base = baselines[blank]
         failures = _failures(values, area, base, blank, alike)
@@ -176,15 +177,14 @@ class _Baselines:
     centre: tuple[float, float]
 
 
-def _baselines(subject: Subject, blank: Blank, chance: Sequence[Orders]) -> _Baselines:
-    nothing = subject.blank(blank)
+def _baselines(subject: Subject, nothing: Floats, chance: Sequence[Orders]) -> _Baselines:
     found = np.array([areas(subject, order, nothing) for order in chance])
     spread = float(np.sqrt(np.mean((found[:, 0] - found[:, 1]) ** 2)))
     centre = areas(subject, from_the_middle(subject.size), nothing)
     return _Baselines(float(found.mean()), spread, centre)
 
 
-def differing(subject: Subject, blank: Blank) -> NDArray[np.bool_]:
+def differing(subject: Subject, blank: Floats) -> NDArray[np.bool_]:
     """Where a picture differs from its blank, bool (height, width).
 
     Elsewhere a method that multiplies by the difference says 0: two maps of noise, each times a digit on
@@ -192,9 +192,9 @@ def differing(subject: Subject, blank: Blank) -> NDArray[np.bool_]:
 
     Args:
         subject: One picture.
-        blank: What it is compared with.
+        blank: What it is compared with, as `Subject.blank` gives it.
     """
-    apart = subject.channels_first(subject.inputs - subject.blank(blank))
+    apart = subject.channels_first(subject.inputs - blank)
     differs: NDArray[np.bool_] = (apart != 0).any(axis=1)[0]
     return differs
 
